@@ -1,0 +1,1 @@
+"""Failed `requests` calls as curl commands in your team's chat."""

@@ -1,0 +1,1 @@
+"""From the objects of requests to an exchange, unnoticed."""

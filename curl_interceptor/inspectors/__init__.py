@@ -1,0 +1,9 @@
+"""Destinations: an address, what is wanted there, how entries become payloads, and what an answer means."""
+
+from __future__ import annotations
+
+from .base import Answer, Entry, Inspector, Payload
+from .logger import LoggingInspector
+from .webhook import WebhookInspector
+
+__all__ = ["Answer", "Entry", "Inspector", "LoggingInspector", "Payload", "WebhookInspector"]

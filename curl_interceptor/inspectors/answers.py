@@ -1,0 +1,37 @@
+"""Reading what a service says about when to come back."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+__all__ = ["retry_after", "seconds"]
+
+
+def seconds(value: object) -> float | None:
+    """Return a number of seconds given as a number or text; None for what is no such number."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
+    """Return the seconds of a `Retry-After` header: a number, or an HTTP date (RFC 9110, 10.2.3). None without one.
+
+    `headers` have names in lower case; `now` is in seconds since the epoch, by default the clock's.
+    """
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    found = seconds(value)
+    if found is not None:
+        return found
+    try:
+        date = parsedate_to_datetime(value)
+        return max(0.0, date.timestamp() - (time.time() if now is None else now))
+    except (TypeError, ValueError, OverflowError):
+        return None

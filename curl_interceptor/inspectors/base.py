@@ -1,0 +1,187 @@
+"""What every destination is: an address, and two pure questions about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
+from ..policies import check_flag, check_policy
+from ..records.match import Match
+from ..records.record import Record
+from ..records.redaction import Redaction
+from .answers import retry_after
+
+__all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload"]
+
+Entry = Record
+"""What is delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One body ready for one POST, and the entries that are in it.
+
+    Parameters
+    ----------
+    entries: The entries that this payload delivers; they make the books.
+    body: The bytes to send.
+    content_type: Value of the `Content-Type` header.
+    headers: More headers, as pairs of name and value.
+    url: Where to post; None means the inspector's own address.
+    """
+
+    entries: tuple[Entry, ...]
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+    url: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Payload({len(self.entries)} entries, {len(self.body)} bytes of {self.content_type})"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service answered to one payload.
+
+    Parameters
+    ----------
+    status: HTTP status code.
+    headers: Headers with their names in lower case.
+    body: At most the first 64 KB of the answer.
+    complete: Whether `body` is all of it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    complete: bool = True
+
+
+def json_payload(entries: Sequence[Entry], document: Any, *, content_type: str = "application/json") -> Payload:
+    """Return a payload with a document as strict JSON: no NaN, and nothing that is not valid UTF-8."""
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Payload(tuple(entries), text.encode("ascii"), content_type)
+
+
+def check_url(name: str, value: object) -> str:
+    """Return the webhook URL, or refuse it without repeating it: it is a secret."""
+    remedy = "expected something like 'https://hooks.example.com/services/T0/B0/xyz'"
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be a URL as text, got {type(value).__name__}; {remedy}")
+    if not value.strip():
+        raise ConfigurationError(f"{name} is empty; {remedy}, or None to leave it out")
+    if value != value.strip() or not value.isprintable() or " " in value:
+        raise ConfigurationError(f"{name} contains white space or control characters; {remedy}")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+        host = parts.hostname
+        if host:
+            host.encode("ascii") if host.isascii() else host.encode("idna")
+    except (ValueError, UnicodeError) as error:
+        reason = "its port is no number from 1 to 65535" if "port" in str(error).lower() else "its host cannot be read"
+        raise ConfigurationError(f"{name} is no usable URL: {reason}; {remedy}") from None
+    if parts.scheme.lower() not in ("http", "https"):
+        raise ConfigurationError(f"{name} must begin with http:// or https://; {remedy}")
+    if not host:
+        raise ConfigurationError(f"{name} has no host; {remedy}")
+    if port == 0:
+        raise ConfigurationError(f"{name} is no usable URL: its port is no number from 1 to 65535; {remedy}")
+    return value
+
+
+class Inspector:
+    """A destination as the user names it. Pure: it sends nothing and keeps nothing.
+
+    Parameters
+    ----------
+    address:
+        Where payloads go: an `http(s)` URL. A subclass may accept others.
+    label:
+        Name in logs, statistics and metrics, where the URL never stands. Default: a short name made from the host.
+    match:
+        Which exchanges are wanted here; wins over the adapter's. Default: the adapter's.
+    redaction:
+        What is hidden here; wins over the adapter's. Default: the adapter's.
+    critical:
+        True: never suppressed nor sampled, not kept waiting for a batch, dropped last. Default False.
+    options:
+        Every delivery keyword of the adapter (`batch`, `cooldown`, `rate_limit`, `retry`, `breaker`, `transport`,
+        `lane`, `fallbacks`, `fallback_after`); what is given here wins for this destination.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value cannot be used.
+    TypeError
+        If a keyword is unknown.
+    """
+
+    kind = "webhook"
+    """First word of the default label."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        label: str | None = None,
+        match: Match | None = None,
+        redaction: Redaction | None = None,
+        critical: bool = False,
+        **options: Any,
+    ) -> None:
+        self.address = self.check_address(address)
+        if label is not None and not (isinstance(label, str) and label.strip() and label.isprintable()):
+            raise ConfigurationError(f"label must be a printable text that is not empty, got {label!r}")
+        if label is not None and "://" in label:
+            raise ConfigurationError("label must be a name, not a URL: labels are shown where URLs are not")
+        if match is not None:
+            check_policy("match", match, Match)
+        if redaction is not None:
+            check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
+        check_flag("critical", critical)
+        self.label = label or self.default_label()
+        self.match = match
+        self.redaction = redaction
+        self.critical = critical
+        self.options: Mapping[str, Any] = options
+
+    def check_address(self, address: str) -> str:
+        """Return the address, or refuse it without repeating it."""
+        return check_url(f"the URL of {type(self).__name__}", address)
+
+    def default_label(self) -> str:
+        """Return a short name that tells the destinations of a process apart and tells nothing of the secret."""
+        digest = hashlib.sha256(self.address.encode("utf-8", "surrogatepass")).hexdigest()[:4]
+        return f"{self.kind}:{urlsplit(self.address).hostname}-{digest}"
+
+    def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:
+        """Return what is to be posted for these entries, each entry in exactly one payload.
+
+        `plain` asks for the simplest form that the service takes: the rich one was refused. A list, not a generator, so
+        that a formatting mistake shows before the first byte is sent.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define payloads()")
+
+    def verdict(self, answer: Answer) -> None:
+        """Return if the service took the payload; otherwise raise the `DeliveryError` that says what follows."""
+        status = answer.status
+        if 200 <= status < 300:
+            return
+        wait = retry_after(answer.headers)
+        if status == 429:
+            raise Throttled("HTTP 429", retry_after=wait)
+        if status in (408, 425) or status >= 500 or status < 200:
+            raise Transient(f"HTTP {status}", retry_after=wait)
+        if status in (400, 406, 409, 411, 413, 414, 415, 422, 431):
+            raise BadPayload(f"HTTP {status}", too_large=status == 413)
+        raise DeadEndpoint(f"HTTP {status}", gone=status == 410)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.label!r})"

@@ -1,0 +1,57 @@
+"""Records as lines of a Python logger: what happens when no inspector is given."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from ..dialects import render
+from ..errors import ConfigurationError
+from .base import Entry, Inspector, Payload
+
+__all__ = ["LoggingInspector"]
+
+
+class LoggingInspector(Inspector):
+    """Writes each record as one line to a logger.
+
+    Parameters
+    ----------
+    logger: Name of the logger. Default `"curl_interceptor"`.
+    level: Level of the lines, a number or a name such as `"WARNING"` (the default).
+    options: The keywords of `Inspector`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value cannot be used.
+    """
+
+    kind = "logging"
+
+    def __init__(self, logger: str = "curl_interceptor", *, level: int | str = "WARNING", **options: Any) -> None:
+        if not isinstance(logger, str) or not logger.strip():
+            raise ConfigurationError(f"logger must be the name of a logger such as 'curl_interceptor', got {logger!r}")
+        number = logging.getLevelName(level) if isinstance(level, str) else level
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise ConfigurationError(f"level must be a number or a name such as 'WARNING', got {level!r}")
+        self.level = number
+        super().__init__(f"logging:{logger}", **options)
+
+    def check_address(self, address: str) -> str:
+        """Every logger's name will do."""
+        return address
+
+    def default_label(self) -> str:
+        """Return the address: a logger's name is no secret."""
+        return self.address
+
+    def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:
+        """Return one payload a record, so that each is a line of its own."""
+        level = (("level", str(self.level)),)
+        return [Payload((entry,), self._line(entry).encode("utf-8"), "text/plain", level) for entry in entries]
+
+    def _line(self, entry: Entry) -> str:
+        repeats = f" (x{entry.suppressed + 1})" if entry.suppressed else ""
+        return f"{entry.outcome} after {entry.elapsed * 1000:.0f} ms{repeats}: {render(entry)}"

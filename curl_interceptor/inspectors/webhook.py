@@ -1,0 +1,79 @@
+"""The generic webhook: records as JSON, for a receiver of one's own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from ..dialects import render
+from ..records.record import Headers, Record
+from .base import Entry, Inspector, Payload, json_payload
+
+__all__ = ["WebhookInspector", "document"]
+
+
+class WebhookInspector(Inspector):
+    """Posts records as JSON to any `http` or `https` URL.
+
+    One record is one JSON object, with the command under `"curl"` and a constant `"id"`; several are an array of such
+    objects. Any answer from 200 to 299 counts as delivered.
+    """
+
+    def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:
+        """Return one payload with all entries; plain leaves the bodies and headers out."""
+        documents = [document(entry, plain=plain) for entry in entries]
+        return [json_payload(entries, documents[0] if len(documents) == 1 else documents)]
+
+
+def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
+    """Return a record as a JSON document."""
+    facts: dict[str, Any] = {
+        "id": record.id,
+        "curl": render(record),
+        "method": record.method,
+        "url": _text(record.url),
+        "status": record.status,
+        "reason": None if record.reason is None else _text(record.reason),
+        "error": None if record.error is None else {"type": record.error, "message": _text(record.error_message or "")},
+        "started": datetime.fromtimestamp(record.started, timezone.utc).isoformat(timespec="milliseconds"),
+        "elapsed": round(record.elapsed, 6),
+        "duration": None if record.duration is None else round(record.duration, 6),
+        "fingerprint": _text(record.fingerprint),
+        "suppressed": record.suppressed,
+        "context": {_text(name): _text(value) for name, value in record.context},
+    }
+    if record.suppressed_since is not None:
+        since = datetime.fromtimestamp(record.suppressed_since, timezone.utc)
+        facts["suppressed_since"] = since.isoformat(timespec="milliseconds")
+    if not plain:
+        facts["request"] = {
+            "headers": _headers(record.request_headers),
+            **_body(record.request_body, record.request_body_state, record.request_body_size),
+        }
+        if record.status is not None:
+            facts["response"] = {
+                "headers": _headers(record.response_headers),
+                **_body(record.response_body, record.response_body_state, record.response_body_size),
+            }
+    return facts
+
+
+def _headers(headers: Headers) -> list[list[str]]:
+    return [[_text(name), _text(value)] for name, value in headers]
+
+
+def _body(body: bytes | None, state: str, size: int | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"body": None, "body_state": state, "body_size": size}
+    if body is not None:
+        try:
+            facts["body"] = body.decode("utf-8")
+        except UnicodeDecodeError:
+            facts["body_base64"] = base64.b64encode(body).decode("ascii")
+    return facts
+
+
+def _text(value: str) -> str:
+    """Lone surrogates have no place in JSON that travels as UTF-8."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,1 @@
+"""What travels: the raw exchange, the redacted record, and the pure rules between the two."""

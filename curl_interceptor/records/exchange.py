@@ -1,0 +1,90 @@
+"""
+The raw facts of one outbound call, as plain values.
+
+An exchange is made in the caller's thread, so making one costs next to nothing: named tuples of references to values
+that are immutable anyway. It lives in the queue and in the dispatcher, never further: it has not been redacted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+__all__ = ["BodyState", "Exchange", "Failure", "RawHeaders", "RequestFacts", "ResponseFacts"]
+
+RawHeaders = tuple[tuple[Any, ...], ...]
+"""Pairs of name and value, str or bytes; a longer tuple or list is a name with several values."""
+
+BodyState = Literal["none", "complete", "cut", "missing", "broken", "abandoned"]
+"""What is known of a body.
+
+none: there was no body. complete: all of it is kept. cut: only its head is kept. missing: there was one, but it was not
+seen (a stream, a content type that is left out, a capture of 0 bytes, an app that did not read it in time).
+broken: it ended in an error. abandoned: the app closed it early.
+"""
+
+
+class RequestFacts(NamedTuple):
+    """The request as it was handed to the connection."""
+
+    method: str
+    url: str
+    headers: RawHeaders
+    body: bytes | str | None = None
+    body_state: BodyState = "none"
+    body_size: int | None = None
+    chunked: bool = False
+    target: str | None = None
+    """Request target on the wire; None where it follows from the URL."""
+    timeout: Any = None
+    verify: Any = True
+    cert: Any = None
+    proxies: Any = None
+    client: str = ""
+    """`User-Agent` that the HTTP client adds when the app sends none."""
+
+
+class ResponseFacts(NamedTuple):
+    """The head of the response, and the head of its body."""
+
+    status: int
+    reason: str | None
+    headers: RawHeaders
+    body: tuple[bytes, ...] = ()
+    body_state: BodyState = "none"
+    body_size: int | None = None
+    version: int | None = None
+
+
+class Failure(NamedTuple):
+    """The exception that the app got instead of a response, or while it read one."""
+
+    type: str
+    message: str
+    kinds: tuple[str, ...]
+    """Qualified names of the exception's class and of all its bases."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Describe an exception without keeping it: it would keep its frames, and they the bodies."""
+        kinds = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
+        try:
+            message = str(error)[:2_000]
+        except Exception:
+            message = "(its text cannot be read)"
+        return cls(kinds[0], message, kinds)
+
+
+class Exchange(NamedTuple):
+    """One outbound call: what was sent, and what came of it."""
+
+    request: RequestFacts
+    response: ResponseFacts | None
+    failure: Failure | None
+    started: float
+    """Seconds since the epoch."""
+    elapsed: float
+    """Seconds from the start to the response's headers, or to the failure."""
+    duration: float | None = None
+    """Seconds from the start to the end of the response's body; None where it was not seen."""
+    context: tuple[tuple[str, str], ...] = ()
+    """Labels of where the call came from, such as a request id."""

@@ -1,0 +1,99 @@
+"""
+The exchange after redaction: the only thing that is stored, rendered or shipped.
+
+Whatever takes a `Record` cannot leak a secret by accident, since `redact` is the only function that makes one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .exchange import BodyState
+
+__all__ = ["Headers", "Record"]
+
+Headers = tuple[tuple[str, str], ...]
+"""Pairs of name and value in the order of the wire; every character stands for one byte (latin-1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One outbound call, fit to leave the process.
+
+    A predicate of a `Match` is asked with a record; inspectors turn records into messages.
+
+    Attributes
+    ----------
+    id: Constant name of this record, so that a receiver can tell a repeat.
+    method: HTTP method, as sent.
+    url: URL without userinfo and fragment, redacted.
+    host: Host of the URL, in lower case, without port.
+    request_headers: Headers as sent, those included that the HTTP client adds; `Host` only if the app set it.
+    request_body: Head of the body, None if there is none or it was not seen; `request_body_state` tells which.
+    request_body_size: Size of the whole body in bytes, if known.
+    chunked: Whether the body was sent with `Transfer-Encoding: chunked`.
+    status, reason: Of the response; None if there is none.
+    response_headers, response_body, response_body_state, response_body_size: As for the request.
+    error: Qualified name of the exception, None if there was none.
+    error_message: Its text, redacted.
+    started: Seconds since the epoch.
+    elapsed: Seconds to the response's headers, or to the failure.
+    duration: Seconds to the end of the body; None where it was not seen.
+    verify, cert, proxies, timeout: How the connection was made; proxies without userinfo.
+    fingerprint: What makes two exchanges equal for the cooldown.
+    suppressed: How many equal exchanges the cooldown held back before this one.
+    suppressed_since: When the first of them happened, in seconds since the epoch.
+    context: Labels of where the call came from.
+    """
+
+    id: str
+    method: str
+    url: str
+    host: str
+    request_headers: Headers
+    request_body: bytes | None
+    request_body_state: BodyState
+    request_body_size: int | None
+    chunked: bool
+    target: str | None
+    status: int | None
+    reason: str | None
+    response_headers: Headers
+    response_body: bytes | None
+    response_body_state: BodyState
+    response_body_size: int | None
+    error: str | None
+    error_message: str | None
+    started: float
+    elapsed: float
+    duration: float | None
+    verify: bool | str
+    cert: str | tuple[str, str] | None
+    proxies: tuple[tuple[str, str], ...]
+    timeout: Any
+    fingerprint: str
+    suppressed: int = 0
+    suppressed_since: float | None = None
+    context: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """The status code, or the short name of the exception."""
+        return self.error.rpartition(".")[2] if self.error else str(self.status)
+
+    @property
+    def size(self) -> int:
+        """Approximate memory in bytes, for the bounds of a lane."""
+        return (
+            2_000
+            + len(self.url)
+            + len(self.request_body or b"")
+            + len(self.response_body or b"")
+            + sum(len(name) + len(value) + 200 for name, value in self.request_headers)
+            + sum(len(name) + len(value) + 200 for name, value in self.response_headers)
+        )
+
+    def telling(self, suppressed: int, since: float | None) -> Record:
+        """Return this record with the count of equals that the cooldown held back."""
+        return replace(self, suppressed=suppressed, suppressed_since=since)

@@ -1,0 +1,8 @@
+"""The single gate from the raw exchange to the record that may leave the process."""
+
+from __future__ import annotations
+
+from .gate import redact
+from .rules import UNREDACTED, Redaction
+
+__all__ = ["UNREDACTED", "Redaction", "redact"]

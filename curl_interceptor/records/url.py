@@ -1,0 +1,47 @@
+"""Taking a URL apart the way the wire sees it, without ever raising."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Parts", "split"]
+
+
+class Parts(NamedTuple):
+    """The pieces of a URL; joined again they give the URL without its userinfo and fragment."""
+
+    scheme: str
+    userinfo: str
+    host: str
+    """In lower case, with the brackets of an IPv6 address."""
+    port: str
+    """With its colon, or empty."""
+    path: str
+    query: str
+    """With its question mark, or empty."""
+
+    @property
+    def authority(self) -> str:
+        """Host and port."""
+        return self.host + self.port
+
+    def join(self) -> str:
+        """Return the URL without userinfo and fragment."""
+        return f"{self.scheme}://{self.authority}{self.path}{self.query}" if self.scheme else self.path + self.query
+
+
+def split(url: str) -> Parts:
+    """Take a URL apart. What is no URL comes back as a path."""
+    url = url.partition("#")[0]
+    scheme, mark, rest = url.partition("://")
+    if not mark or not scheme.isascii() or not scheme.replace("+", "").replace("-", "").replace(".", "").isalnum():
+        path, mark, query = url.partition("?")
+        return Parts("", "", "", "", path, mark + query)
+    end = min((found for found in (rest.find("/"), rest.find("?"), rest.find("\\")) if found >= 0), default=len(rest))
+    authority, tail = rest[:end], rest[end:]
+    userinfo, _, location = authority.rpartition("@")
+    host, colon, port = location.rpartition(":")
+    if not colon or not port.isdigit() or (host.startswith("[") and not host.endswith("]")):
+        host, port = location.rstrip(":"), ""
+    path, mark, query = tail.partition("?")
+    return Parts(scheme.lower(), userinfo, host.lower(), f":{port}" if port else "", path or "/", mark + query)
