@@ -1,1 +1,69 @@
-"""Failed `requests` calls as curl commands in your team's chat."""
+"""Failed `requests` calls as curl commands in your team's chat, without the app noticing."""
+
+from __future__ import annotations
+
+from .adapter import CaptureMixin, CurlInterceptor, mount
+from .curl import to_curl
+from .delivery.pipeline import Pipeline
+from .errors import (
+    BadPayload,
+    CircuitOpen,
+    ConfigurationError,
+    CurlInterceptorError,
+    DeadEndpoint,
+    DeliveryError,
+    Throttled,
+    Transient,
+)
+from .inspectors import Answer, Inspector, LoggingInspector, Payload, WebhookInspector
+from .observe.stats import InspectorStats, Stats
+from .policies import (
+    BatchPolicy,
+    BreakerPolicy,
+    CapturePolicy,
+    Cooldown,
+    LanePolicy,
+    RateLimit,
+    RetryPolicy,
+    TransportPolicy,
+)
+from .records.match import Match
+from .records.record import Record
+from .records.redaction import UNREDACTED, Redaction
+from .version import __version__
+
+__all__ = [
+    "Answer",
+    "BadPayload",
+    "BatchPolicy",
+    "BreakerPolicy",
+    "CapturePolicy",
+    "CaptureMixin",
+    "CircuitOpen",
+    "ConfigurationError",
+    "Cooldown",
+    "CurlInterceptor",
+    "CurlInterceptorError",
+    "DeadEndpoint",
+    "DeliveryError",
+    "Inspector",
+    "InspectorStats",
+    "LanePolicy",
+    "LoggingInspector",
+    "Match",
+    "Payload",
+    "Pipeline",
+    "RateLimit",
+    "Record",
+    "Redaction",
+    "RetryPolicy",
+    "Stats",
+    "Throttled",
+    "UNREDACTED",
+    "TransportPolicy",
+    "Transient",
+    "WebhookInspector",
+    "__version__",
+    "mount",
+    "to_curl",
+]

@@ -32,13 +32,14 @@ class RequestFacts(NamedTuple):
     body: bytes | str | None = None
     body_state: BodyState = "none"
     body_size: int | None = None
-    chunked: bool = False
+    chunked: bool | None = None
+    """Whether the body goes in chunks; None where it follows from body and headers, as in requests."""
     target: str | None = None
     """Request target on the wire; None where it follows from the URL."""
     timeout: Any = None
     verify: Any = True
     cert: Any = None
-    proxies: Any = None
+    proxies: tuple[tuple[str, str], ...] = ()
     client: str = ""
     """`User-Agent` that the HTTP client adds when the app sends none."""
 

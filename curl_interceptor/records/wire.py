@@ -13,7 +13,7 @@ from typing import Any
 from .exchange import RawHeaders, RequestFacts
 from .record import Headers
 
-__all__ = ["decode", "flatten", "sent_headers"]
+__all__ = ["decode", "flatten", "is_chunked", "sent_headers"]
 
 _SKIPPED = "@@@SKIP_HEADER@@@"  # urllib3.util.SKIP_HEADER: the app asked for the default header to be left out
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "TRACE", "OPTIONS", "CONNECT"})
@@ -35,6 +35,13 @@ def flatten(headers: RawHeaders) -> Iterator[tuple[str, str]]:
             yield decode(name), decode(value)
 
 
+def is_chunked(request: RequestFacts) -> bool:
+    """Whether the body goes in chunks: requests does that when it is given a body without a length."""
+    if request.chunked is not None:
+        return request.chunked
+    return request.body_state != "none" and not any(decode(name).lower() == "content-length" for name, *_ in request.headers)
+
+
 def sent_headers(request: RequestFacts) -> Headers:
     """Return the headers as they went over the wire, without a `Host` that follows from the URL."""
     given = list(flatten(request.headers))
@@ -43,7 +50,7 @@ def sent_headers(request: RequestFacts) -> Headers:
     if request.client:
         if "accept-encoding" not in names:
             added.append(("Accept-Encoding", "identity"))
-        if request.chunked and "transfer-encoding" not in names:
+        if is_chunked(request) and "transfer-encoding" not in names:
             added.append(("Transfer-Encoding", "chunked"))
         elif (
             not names & {"content-length", "transfer-encoding"}

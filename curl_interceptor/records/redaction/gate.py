@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..exchange import BodyState, Exchange, RawHeaders
 from ..fingerprint import fingerprint
 from ..record import Headers, Record
 from ..url import split
-from ..wire import decode, flatten, sent_headers
+from ..wire import decode, flatten, is_chunked, sent_headers
 from . import texts
 from .rules import UNREDACTED, Redaction
 
@@ -37,7 +36,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         request_body=body,
         request_body_state=request.body_state,
         request_body_size=body_size,
-        chunked=request.chunked,
+        chunked=is_chunked(request),
         target=None if request.target is None else texts.query(request.target, rules),
         status=response.status if response else None,
         reason=texts.text(response.reason, rules) if response and response.reason else None,
@@ -88,10 +87,6 @@ def _certificate(cert: Any) -> str | tuple[str, str] | None:
     return None if cert is None else str(cert)
 
 
-def _proxies(proxies: Any, rules: Redaction) -> tuple[tuple[str, str], ...]:
-    if not isinstance(proxies, Mapping):
-        return ()
+def _proxies(proxies: tuple[tuple[str, str], ...], rules: Redaction) -> tuple[tuple[str, str], ...]:
     keep = rules is UNREDACTED
-    return tuple(
-        (decode(scheme), decode(proxy) if keep else split(decode(proxy)).join()) for scheme, proxy in proxies.items() if proxy
-    )
+    return tuple((decode(name), decode(proxy) if keep else split(decode(proxy)).join()) for name, proxy in proxies if proxy)

@@ -1,0 +1,57 @@
+"""Curl commands by hand: capture, redaction and dialect in one call, without an adapter."""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+import requests
+
+from .capture.request import request_facts
+from .dialects import render
+from .errors import ConfigurationError
+from .policies import CapturePolicy, check_policy
+from .records.exchange import Exchange
+from .records.record import Record
+from .records.redaction import Redaction, redact
+
+__all__ = ["to_curl"]
+
+_WHOLE = CapturePolicy(request_body=16 * 1024 * 1024)
+_DEFAULT = Redaction()
+
+
+def to_curl(
+    source: requests.PreparedRequest | requests.Request | requests.Response | Record,
+    *,
+    dialect: str = "posix",
+    redaction: Redaction = _DEFAULT,
+) -> str:
+    """Return the command that sends a request again.
+
+    An adapter sees more than a request shows by itself: certificates, proxies, timeouts, and bodies that are consumed
+    by the sending. A record of an adapter has been redacted already.
+
+    Parameters
+    ----------
+    source: A request, prepared or not, a response (its request is taken), or a record.
+    dialect: Name of the dialect. Default `"posix"`.
+    redaction: What is hidden. Default `Redaction()`. To hide nothing say `UNREDACTED`.
+
+    Raises
+    ------
+    ConfigurationError
+        If an argument cannot be used.
+    """
+    check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
+    if isinstance(source, Record):
+        return render(source, dialect=dialect)
+    if isinstance(source, requests.Response):
+        source = source.request
+    if isinstance(source, requests.Request):
+        source = source.prepare()
+    if not isinstance(source, requests.PreparedRequest):
+        raise ConfigurationError(f"to_curl() takes a request, a response or a record, got a {type(source).__name__}")
+    facts = request_facts(source, (), {}, _WHOLE)
+    exchange = Exchange(facts, None, None, time.time(), 0.0)
+    return render(redact(exchange, redaction, id=str(uuid4())), dialect=dialect)

@@ -1,0 +1,77 @@
+"""Collecting entries until there are enough of them or the oldest has waited long enough."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from math import inf
+from typing import Generic, Protocol, TypeVar
+
+from ..policies import BatchPolicy
+
+__all__ = ["Batch"]
+
+
+class _Waiting(Protocol):
+    admitted: float
+    critical: bool
+
+
+T = TypeVar("T", bound=_Waiting)
+
+
+class Batch(Generic[T]):
+    """What waits to be sent for the first time, the oldest first.
+
+    Parameters
+    ----------
+    policy: Size of a batch, and how long the first entry waits for company.
+    """
+
+    def __init__(self, policy: BatchPolicy) -> None:
+        self._policy = policy
+        self._waiting: deque[T] = deque()
+        self._critical = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._waiting)
+
+    @property
+    def first_admitted(self) -> float:
+        """When the first in the line came; inf while nothing waits."""
+        return self._waiting[0].admitted if self._waiting else inf
+
+    def add(self, item: T) -> None:
+        """Put one at the end."""
+        self._waiting.append(item)
+        self._critical += item.critical
+
+    def put_back(self, items: Iterable[T]) -> None:
+        """Put some at the front again, in their order."""
+        items = list(items)
+        self._waiting.extendleft(reversed(items))
+        self._critical += sum(item.critical for item in items)
+
+    def take(self, most: int | None = None) -> list[T]:
+        """Return the next batch; `most` asks for fewer than a full one."""
+        size = min(self._policy.size, most or self._policy.size, len(self._waiting))
+        taken = [self._waiting.popleft() for _ in range(size)]
+        self._critical -= sum(item.critical for item in taken)
+        return taken
+
+    def remove(self, items: Iterable[T]) -> None:
+        """Take these out, wherever they stand."""
+        gone = {id(item) for item in items}
+        self._waiting = deque(item for item in self._waiting if id(item) not in gone)
+        self._critical = sum(item.critical for item in self._waiting)
+
+    def due(self, *, hurried: bool = False) -> float:
+        """When the next batch should go, on the monotonic clock; inf while nothing waits."""
+        if not self._waiting:
+            return inf
+        if hurried or self._critical or len(self._waiting) >= self._policy.size:
+            return -inf
+        return self._waiting[0].admitted + self._policy.seconds

@@ -1,0 +1,130 @@
+"""Holding equal failures back for a while after one was delivered, and telling how many there were."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import inf
+from typing import Generic, TypeVar
+
+from ..policies import Cooldown
+
+__all__ = ["CooldownWindows", "Suppressed"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Suppressed(Generic[T]):
+    """The last one of the equals that were held back, when its time has come to go out after all."""
+
+    key: str
+    last: T
+    before: int
+    """How many were held back before this one."""
+    since: float
+    """When the first of them came, in seconds since the epoch."""
+
+
+class _Window(Generic[T]):
+    """One key: in flight while `until` is None, then closed to equals until that time."""
+
+    __slots__ = ("count", "last", "since", "size", "until")
+
+    def __init__(self) -> None:
+        self.until: float | None = None
+        self.count = 0
+        self.since = 0.0
+        self.last: T | None = None
+        self.size = 0
+
+
+class CooldownWindows(Generic[T]):
+    """The windows of one lane.
+
+    Equals are suppressed from the moment one is admitted; the seconds of the window count from its delivery. If it is
+    lost instead, the window is lifted. The last one held back is kept and goes out at the end of the window.
+
+    Times called `now` are on a monotonic clock.
+
+    Parameters
+    ----------
+    policy: Length of the windows and bound of their number.
+    """
+
+    def __init__(self, policy: Cooldown) -> None:
+        self._policy = policy
+        self._windows: dict[str, _Window[T]] = {}
+        self._ends: deque[tuple[float, str]] = deque()
+        self._released: list[Suppressed[T]] = []
+        self.bytes = 0
+        """Memory of what is held back."""
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def admits(self, key: str) -> bool:
+        """Whether this one may go on. If so, its equals are held back from now on."""
+        if key in self._windows:
+            return False
+        while len(self._windows) >= self._policy.max_keys:
+            oldest = next(iter(self._windows))
+            self._release(oldest, self._windows.pop(oldest))
+        self._windows[key] = _Window()
+        return True
+
+    def suppress(self, key: str, item: T, size: int, room: int, when: float) -> None:
+        """Hold one back that was not admitted. It is kept if its size fits into `room` bytes; else its predecessor stays."""
+        window = self._windows[key]
+        window.count += 1
+        if window.count == 1:
+            window.since = when
+        if size - window.size <= room:
+            self.bytes += size - window.size
+            window.last, window.size = item, size
+
+    def delivered(self, key: str, now: float) -> None:
+        """The admitted one was delivered: the window's seconds begin."""
+        window = self._windows.get(key)
+        if window is not None and window.until is None:
+            window.until = now + self._policy.seconds
+            self._ends.append((window.until, key))
+
+    def lost(self, key: str) -> None:
+        """The admitted one was lost: lift the window, so that an equal tells of the failure after all."""
+        window = self._windows.pop(key, None)
+        if window is not None:
+            self._release(key, window)
+
+    def due(self, now: float) -> list[Suppressed[T]]:
+        """Return what goes out now. Whoever gets one of these admits it: its own window has begun."""
+        while self._ends and self._ends[0][0] <= now:
+            until, key = self._ends.popleft()
+            window = self._windows.get(key)
+            if window is not None and window.until == until:
+                del self._windows[key]
+                self._release(key, window)
+        released, self._released = self._released, []
+        for suppressed in released:
+            self._windows.setdefault(suppressed.key, _Window())
+        return released
+
+    def release_all(self) -> list[Suppressed[T]]:
+        """End all windows and return what was held back: the pipeline ends."""
+        for key, window in self._windows.items():
+            self._release(key, window)
+        self._windows.clear()
+        self._ends.clear()
+        released, self._released = self._released, []
+        return released
+
+    def next_due(self) -> float:
+        """When `due` will next have something to say."""
+        if self._released:
+            return -inf
+        return self._ends[0][0] if self._ends else inf
+
+    def _release(self, key: str, window: _Window[T]) -> None:
+        if window.last is not None:
+            self.bytes -= window.size
+            self._released.append(Suppressed(key, window.last, window.count - 1, window.since))

@@ -1,0 +1,67 @@
+"""An entry on its way through a lane, and the batch in which it travels once it was tried."""
+
+from __future__ import annotations
+
+from math import inf
+
+from ..inspectors.base import Entry, Payload
+from ..policies import RetryPolicy
+from .destination import Fallbacks
+from .retry import RetryPlan
+
+__all__ = ["Item", "Part"]
+
+
+class Item:
+    """One entry, and what its lane has to remember of it.
+
+    Parameters
+    ----------
+    entry: What is to be delivered.
+    key: Its window of the cooldown, None if it has none.
+    admitted: When it came, on the monotonic clock.
+    critical: Whether it waits for no batch and is dropped last.
+    fallbacks: Who takes it if this lane gives it up, in turn.
+    """
+
+    __slots__ = ("admitted", "critical", "entry", "fallbacks", "key", "plain", "size", "strikes", "struck_at")
+
+    def __init__(self, entry: Entry, *, key: str | None, admitted: float, critical: bool, fallbacks: Fallbacks) -> None:
+        self.entry = entry
+        self.key = key
+        self.admitted = admitted
+        self.critical = critical
+        self.fallbacks = fallbacks
+        self.size = entry.size
+        self.plain = False
+        self.strikes = 0
+        self.struck_at = inf
+
+    def strike(self, now: float, last_delivered: float) -> int:
+        """It failed all by itself: return how often that happened with a delivery of others in between."""
+        self.strikes += last_delivered > self.struck_at
+        self.struck_at = now
+        return self.strikes
+
+
+class Part:
+    """A batch under way: the items of one payload, with attempts and a due time of their own.
+
+    Parameters
+    ----------
+    items: What is in it.
+    retry: How often and how late it is tried again; a half of a refused batch has one attempt.
+    due: When it may go, on the monotonic clock.
+    """
+
+    __slots__ = ("due", "first_attempt", "items", "payload", "plan", "plain", "too_large")
+
+    def __init__(self, items: list[Item], retry: RetryPolicy, *, due: float = -inf, plain: bool = False) -> None:
+        self.items = items
+        self.plan = RetryPlan(retry)
+        self.due = due
+        self.plain = plain
+        self.payload: Payload | None = None
+        self.first_attempt = inf
+        self.too_large: int | None = None
+        """Size of the payload that the service called too large; never sent again."""

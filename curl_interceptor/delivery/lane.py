@@ -1,0 +1,477 @@
+"""
+One address's part of the pipeline: what waits for it, what goes next, and what an outcome means.
+
+A lane has no thread, no lock and no clock: the dispatcher owns it and tells it the time. It composes the cooldown, the
+batch, the limiter, the retries and the breaker; each of them is a file of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import NamedTuple
+
+from ..errors import BadPayload, DeadEndpoint, DeliveryError, Throttled
+from ..inspectors.base import Entry, Inspector, Payload
+from ..observe.stats import InspectorStats
+from ..policies import RetryPolicy
+from ..records.exchange import Exchange
+from ..records.record import Record
+from .batch import Batch
+from .breaker import Breaker
+from .cooldown import CooldownWindows, Suppressed
+from .destination import Destination
+from .item import Item, Part
+from .limiter import Limiter
+from .outcome import Job, Outcome
+from .transport import Transport
+
+__all__ = ["Lane", "Lost"]
+
+_TOO_LONG = 3_600.0  # seconds of Retry-After from which entries go to the fallback instead of waiting
+_STRIKES = 3
+_ONCE = RetryPolicy(retries=0)
+
+
+class Lost(NamedTuple):
+    """An item that a lane gives up."""
+
+    item: Item
+    reason: str
+
+
+class Lane:
+    """Everything that waits for one address.
+
+    Times called `now` are on the monotonic clock.
+
+    Parameters
+    ----------
+    destination: The inspector and its policies.
+    transport: What makes the attempts.
+    """
+
+    def __init__(self, destination: Destination, transport: Transport) -> None:
+        policies = destination.policies
+        self.destination = destination
+        self.inspector: Inspector = destination.inspector
+        self.policies = policies
+        self.transport = transport
+        self.breaker = Breaker(policies.breaker)
+        self.lost: deque[Lost] = deque()
+        """What was given up and not yet handed on; the dispatcher empties it."""
+        self.closed = False
+        """The service called the endpoint gone: nothing is ever sent again."""
+        self.in_flight: Part | None = None
+        self.not_before = -inf
+        self.last_used = -inf
+        self.last_delivered = -inf
+        self._cooldown = CooldownWindows[Callable[[], Record]](policies.cooldown) if policies.cooldown else None
+        self._fresh: Batch[Item] = Batch(policies.batch)
+        self._parts: list[Part] = []
+        self._limiter = Limiter(policies.rate_limit)
+        self._bytes = 0
+        self._drain_failures = 0
+        self._throttled = 0
+        self._routed = self._delivered = self._suppressed = self._failed = self._attempts = self._retries = 0
+        self._dropped: Counter[str] = Counter()
+        self._last_success: float | None = None
+        self._last_error: str | None = None
+
+    # -- what comes in ------------------------------------------------------------------------------------------------
+
+    def route(self, exchange: Exchange, fingerprint: str, redact: Callable[[], Record], now: float) -> None:
+        """Take an exchange that is wanted here: suppress it, or let it wait for its batch."""
+        self._routed += 1
+        self.last_used = now
+        key: str | None = None
+        if self._cooldown is not None and not self.inspector.critical and not self.closed:
+            key = fingerprint
+            if not self._cooldown.admits(key):
+                room = self.policies.lane.bytes - self._bytes - self._cooldown.bytes
+                size = 2_000 + _weight(exchange)
+                self._suppressed += 1
+                self._cooldown.suppress(key, redact, size, room, exchange.started)
+                return
+        try:
+            record = redact()
+        except Exception as error:
+            self._failed += 1
+            self._forget_key(key)
+            raise RuntimeError(f"redaction failed: {type(error).__name__}") from None
+        self._admit(self._item(record, key, now), now)
+
+    def take(self, item: Item, now: float) -> None:
+        """Take what another lane gave up."""
+        self._routed += 1
+        self.last_used = now
+        self._admit(item, now)
+
+    def _item(self, entry: Entry, key: str | None, now: float) -> Item:
+        return Item(
+            entry, key=key, admitted=now, critical=self.inspector.critical, fallbacks=self.policies.fallbacks
+        )
+
+    def _admit(self, item: Item, now: float) -> None:
+        if self.closed:
+            self._drop([item], "endpoint_gone", waiting=False)
+        elif self.not_before - now > _TOO_LONG:
+            self._fail([item], "told to wait for hours", waiting=False)
+        else:
+            self._fresh.add(item)
+            self._bytes += item.size
+            self._keep_bounds()
+
+    def _keep_bounds(self) -> None:
+        bounds = self.policies.lane
+        while self.pending > bounds.records or self._bytes > bounds.bytes:
+            oldest = self._take_oldest()
+            if oldest is None:
+                return  # all that is left is on its way
+            self._drop([oldest], "lane_full")
+
+    def _take_oldest(self) -> Item | None:
+        """Take the oldest waiting item out; what was tried already is older than what is fresh."""
+        if not self._parts:
+            return next(iter(self._fresh.take(1)), None)
+        part = min(self._parts, key=lambda part: part.items[0].admitted)
+        item = part.items.pop(0)
+        part.payload = None
+        if not part.items:
+            self._parts.remove(part)
+        return item
+
+    # -- what goes out ------------------------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> int:
+        """Entries that wait or are on their way."""
+        flying = len(self.in_flight.items) if self.in_flight else 0
+        return len(self._fresh) + sum(len(part.items) for part in self._parts) + flying
+
+    def due(self, now: float, *, hurried: bool = False, draining: bool = False) -> float:
+        """When there will be a job; inf while there is nothing to do.
+
+        `hurried` waits for no batch to fill; `draining` waits for no backoff and no open breaker either.
+        """
+        if self.in_flight is not None or self.closed:
+            return inf
+        work = min([self._fresh.due(hurried=hurried or draining), *(-inf if draining else part.due for part in self._parts)])
+        if work == inf:
+            return inf
+        gate = max(self.not_before, self._limiter.ready_at(now))
+        if self.breaker.is_open:
+            return max(gate, -inf if draining else self.breaker.trial_at)
+        return max(gate, work)
+
+    def next_due(self, now: float, *, hurried: bool = False) -> float:
+        """When this lane wants to be looked at again: for a job, or to let something end."""
+        ends = self._cooldown.next_due() if self._cooldown else inf
+        return min(self.due(now, hurried=hurried), ends, self._next_expiry(), self._takeover())
+
+    def begin(self, now: float, *, draining: bool = False) -> Part | None:
+        """Return the batch that is due and mark the lane busy with it; what follows is `render` and `launch`."""
+        trial = self.breaker.is_open
+        if trial:
+            self._dissolve()
+        part = self._next_part(now, trial=trial, draining=draining)
+        self.in_flight = part
+        return part
+
+    def render(self, part: Part) -> list[Payload] | Exception:
+        """Return the payloads of a batch, or what went wrong. This runs a user's code, so nobody holds a lock."""
+        if part.payload is not None:
+            return [part.payload]
+        try:
+            payloads = list(self.inspector.payloads([item.entry for item in part.items], plain=part.plain))
+            wrong = next((payload for payload in payloads if not isinstance(payload, Payload)), None)
+        except Exception as error:
+            return error
+        return payloads if wrong is None else TypeError(f"payloads() must return Payload values, not {type(wrong)}")
+
+    def launch(self, part: Part, rendered: list[Payload] | Exception, now: float, *, timeout: float) -> Job | None:
+        """Return the attempt that is to be made now; None if rendering left nothing to send."""
+        if isinstance(rendered, Exception):
+            self.in_flight = None
+            self._last_error = f"payloads() raised {type(rendered).__name__}"
+            self._refuse(part, self._last_error, now, too_large=False)
+            return None
+        if not self._divide(part, rendered, now):
+            self.in_flight = None
+            return None
+        assert part.payload is not None
+        self._limiter.spend(now)
+        self.last_used = now
+        self._attempts += 1
+        self._retries += part.first_attempt != inf
+        part.first_attempt = min(part.first_attempt, now)
+        return Job(self, part.payload, timeout, self.breaker.is_open)
+
+    def _next_part(self, now: float, *, trial: bool, draining: bool) -> Part | None:
+        ready = [part for part in self._parts if draining or part.due <= now]
+        if ready:
+            part = min(ready, key=lambda part: part.due)
+            self._parts.remove(part)
+            return part
+        items = self._fresh.take(1 if trial else None)
+        return Part(items, self.policies.retry) if items else None
+
+    def _dissolve(self) -> None:
+        """The webhook is the trouble: what was under way waits with the rest."""
+        items = sorted((item for part in self._parts for item in part.items), key=lambda item: item.admitted)
+        self._parts.clear()
+        self._fresh.put_back(items)
+
+    def _divide(self, part: Part, payloads: list[Payload], now: float) -> bool:
+        """Let the first payload go with its items; further ones become parts of their own. False if none is left."""
+        left = {id(item.entry): item for item in part.items}
+        pieces: list[tuple[Payload, list[Item]]] = []
+        for payload in payloads:
+            named = [left.pop(id(entry)) for entry in payload.entries if id(entry) in left]
+            if named:
+                pieces.append((payload, named))
+        self._fail(list(left.values()), "payloads() left it out")
+        if pieces and part.too_large is not None and len(pieces[0][0].body) >= part.too_large:
+            self._fail([item for _, items in pieces for item in items], "too large")
+            pieces.clear()
+        if not pieces:
+            part.items = []
+            return False
+        part.payload, part.items = pieces[0]
+        for payload, items in pieces[1:]:
+            piece = Part(items, self.policies.retry, due=now, plain=part.plain)
+            piece.payload = payload
+            self._parts.append(piece)
+        return True
+
+    # -- what an outcome means ----------------------------------------------------------------------------------------
+
+    def settle(self, outcome: Outcome, now: float, *, draining: bool = False) -> None:
+        """Take an attempt's end: deliver, wait, retry, halve or give up."""
+        part, self.in_flight = self.in_flight, None
+        if part is None:
+            return
+        error = outcome.error
+        self.breaker.after(error, now)
+        if error is None:
+            self._drain_failures = 0
+            self._deliver(part, now)
+            return
+        self._last_error = str(error)
+        retry_after = getattr(error, "retry_after", None)
+        if retry_after is not None:
+            self.not_before = max(self.not_before, now + retry_after)
+        if isinstance(error, Throttled):
+            self._throttle(part, retry_after, now)
+        elif isinstance(error, BadPayload):
+            self._refuse(part, str(error), now, too_large=error.too_large)
+        elif isinstance(error, DeadEndpoint):
+            self._bury(part, error, trial=outcome.job.trial)
+        else:
+            self._postpone(part, error, now, trial=outcome.job.trial)
+        if self.not_before - now > _TOO_LONG:
+            self._fail(self._withdraw_all(), "told to wait for hours")
+        self._drain_failures += not isinstance(error, (BadPayload, Throttled))
+        if draining and (self._drain_failures >= 2 or outcome.job.trial and self.breaker.is_open):
+            self.abandon("shutdown")
+
+    def _deliver(self, part: Part, now: float) -> None:
+        self._delivered += len(part.items)
+        self.last_delivered = now
+        self._throttled = 0
+        self._last_success = time.time()
+        for item in part.items:
+            self._bytes -= item.size
+            if self._cooldown is not None and item.key is not None:
+                self._cooldown.delivered(item.key, now)
+
+    def _throttle(self, part: Part, retry_after: float | None, now: float) -> None:
+        if retry_after is None:
+            policy = self.policies.retry
+            wait = min(policy.max_wait, policy.wait * policy.factor ** min(self._throttled, 64))
+            self.not_before = max(self.not_before, now + wait)
+        self._throttled += 1
+        part.due = now
+        self._parts.append(part)
+
+    def _refuse(self, part: Part, reason: str, now: float, *, too_large: bool) -> None:
+        """The service takes this payload never: halve it until the poison is alone, send that one plain, then give up."""
+        size = len(part.payload.body) if part.payload else None
+        if len(part.items) > 1:
+            self._halve(part, now)
+        elif part.plain:
+            self._fail(part.items, reason)
+        else:
+            plain = Part(part.items, _ONCE, due=now, plain=True)
+            plain.too_large = size if too_large else None
+            self._parts.append(plain)
+
+    def _halve(self, part: Part, now: float) -> None:
+        middle = len(part.items) // 2
+        for items in (part.items[:middle], part.items[middle:]):
+            half = Part(items, _ONCE, due=now, plain=part.plain)
+            half.first_attempt = part.first_attempt
+            self._parts.append(half)
+
+    def _bury(self, part: Part, error: DeadEndpoint, *, trial: bool) -> None:
+        if error.gone:
+            self.closed = True
+            self._drop(part.items, "endpoint_gone")
+            self._drop(self._withdraw_all(), "endpoint_gone")
+        elif trial:
+            self._wait_behind(part.items)
+        else:
+            self._fail(part.items, str(error))
+
+    def _postpone(self, part: Part, error: DeliveryError, now: float, *, trial: bool) -> None:
+        """It may pass by itself: try again, unless the attempts are used up, or only trials may pass now."""
+        if trial or self.breaker.is_open:
+            if len(part.items) == 1 and trial and part.items[0].strike(now, self.last_delivered) >= _STRIKES:
+                self._fail(part.items, str(error))
+            elif trial:
+                self._wait_behind(part.items)
+            else:
+                self._fresh.put_back(part.items)
+            return
+        delay = part.plan.delay()
+        if delay is not None:
+            part.due = now + delay
+            self._parts.append(part)
+        elif self.last_delivered < part.first_attempt:
+            self.breaker.trip(now)
+            self._fresh.put_back(part.items)
+        elif len(part.items) > 1:
+            self._halve(part, now)
+        else:
+            self._fail(part.items, str(error))
+
+    def _wait_behind(self, items: Iterable[Item]) -> None:
+        """The next trial gets another entry: the same poison again would keep the breaker open for ever."""
+        for item in items:
+            self._fresh.add(item)
+
+    # -- what ends by itself ------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Let end what ends by itself: windows of the cooldown, entries that are too old, patience with a breaker."""
+        if self._cooldown is not None:
+            for suppressed in self._cooldown.due(now):
+                self._send_after_all(suppressed, now)
+        if self._next_expiry() <= now:
+            age = self.policies.lane.age
+            old = [item for item in self._waiting() if item.admitted + age <= now]
+            self._withdraw(old)
+            self._drop(old, "expired")
+        if self._takeover() <= now:
+            items = self._waiting()
+            if self.in_flight is None and self.breaker.trial_at <= now:
+                items = items[1:]  # one stays for the trial that may end this
+            self._withdraw(items)
+            self._fail(items, self._last_error or "breaker open")
+
+    def _send_after_all(self, suppressed: Suppressed[Callable[[], Record]], now: float) -> None:
+        self._suppressed -= 1
+        try:
+            record = suppressed.last().telling(suppressed.before, suppressed.since)
+        except Exception:
+            self._failed += 1
+            self._forget_key(suppressed.key)
+            return
+        self._admit(self._item(record, suppressed.key, now), now)
+
+    def release_suppressed(self, now: float) -> None:
+        """The pipeline ends: what the cooldown holds back is told now or never."""
+        if self._cooldown is not None and not self.closed:
+            for suppressed in self._cooldown.release_all():
+                self._send_after_all(suppressed, now)
+
+    def _next_expiry(self) -> float:
+        oldest = min([self._fresh.first_admitted, *(part.items[0].admitted for part in self._parts)])
+        return oldest + self.policies.lane.age
+
+    def _takeover(self) -> float:
+        """When the fallbacks take over from an open breaker."""
+        if not self.policies.fallbacks or self.breaker.open_since is None or not (self._fresh or self._parts):
+            return inf
+        return self.breaker.open_since + self.policies.fallback_after
+
+    # -- leaving the lane ---------------------------------------------------------------------------------------------
+
+    def abandon(self, reason: str, *, flying: bool = False) -> None:
+        """Drop what waits, and what is on its way if `flying`: its outcome will not be heard any more."""
+        items = self._withdraw_all()
+        if flying and self.in_flight is not None:
+            items += self.in_flight.items
+            self.in_flight = None
+        self._drop(items, reason)
+
+    def _waiting(self) -> list[Item]:
+        return [*self._fresh, *(item for part in self._parts for item in part.items)]
+
+    def _withdraw_all(self) -> list[Item]:
+        items = self._waiting()
+        self._withdraw(items)
+        return items
+
+    def _withdraw(self, items: list[Item]) -> None:
+        """Take waiting items out of the batch and the parts; the caller settles them."""
+        gone = {id(item) for item in items}
+        self._fresh.remove(items)
+        for part in self._parts:
+            if any(id(item) in gone for item in part.items):
+                part.items = [item for item in part.items if id(item) not in gone]
+                part.payload = None
+        self._parts = [part for part in self._parts if part.items]
+
+    def _fail(self, items: list[Item], reason: str, *, waiting: bool = True) -> None:
+        self._failed += len(items)
+        self._give_up(items, reason, waiting=waiting)
+
+    def _drop(self, items: list[Item], reason: str, *, waiting: bool = True) -> None:
+        if items:
+            self._dropped[reason] += len(items)
+        self._give_up(items, reason, waiting=waiting)
+
+    def _give_up(self, items: list[Item], reason: str, *, waiting: bool) -> None:
+        for item in items:
+            if waiting:
+                self._bytes -= item.size
+            self._forget_key(item.key)
+            self.lost.append(Lost(item, reason))
+
+    def _forget_key(self, key: str | None) -> None:
+        if self._cooldown is not None and key is not None:
+            self._cooldown.lost(key)
+
+    # -- what is told -------------------------------------------------------------------------------------------------
+
+    @property
+    def held_bytes(self) -> int:
+        """Approximate memory of what waits here, the cooldown's included."""
+        return self._bytes + (self._cooldown.bytes if self._cooldown else 0)
+
+    def stats(self) -> InspectorStats:
+        """The books of this lane."""
+        return InspectorStats(
+            label=self.inspector.label,
+            routed=self._routed,
+            delivered=self._delivered,
+            suppressed=self._suppressed,
+            dropped=dict(self._dropped),
+            failed=self._failed,
+            pending=self.pending,
+            attempts=self._attempts,
+            retries=self._retries,
+            breaker=self.breaker.state,
+            last_success=self._last_success,
+            last_error=self._last_error,
+        )
+
+
+def _weight(exchange: Exchange) -> int:
+    """Approximate memory of an exchange's bodies."""
+    body = exchange.request.body
+    answer = exchange.response.body if exchange.response else ()
+    return (len(body) if body else 0) + sum(len(chunk) for chunk in answer)

@@ -1,0 +1,315 @@
+"""
+Everything behind the queue, as a user sees it: a pipeline that begins by itself, survives a fork, and has an ending.
+
+The beginning: no thread before the first exchange. The fork: a child starts empty, with locks of its own. The end: one
+`atexit` hook for all pipelines of the process, with a deadline.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+import weakref
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..observe.stats import Stats
+from ..policies import PipelinePolicy, check_number
+from ..records.exchange import Exchange
+from . import recording
+from .destination import Destination, LanePolicies, Route
+from .dispatcher import Dispatcher, OpenExchange, Waiting
+from .transport import forget_after_fork
+
+__all__ = ["Pipeline", "default_pipeline"]
+
+_pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+_default: Pipeline | None = None
+
+
+class _Claim:
+    """The policies of an address, as long as some adapter wants them."""
+
+    __slots__ = ("__weakref__", "policies")
+
+    def __init__(self, policies: LanePolicies) -> None:
+        self.policies = policies
+
+
+class Pipeline:
+    """Takes exchanges and delivers them in the background.
+
+    A process has one unless you make another; whoever makes one closes it. Give it to adapters as `pipeline=`.
+
+    Parameters
+    ----------
+    queue_size:
+        Most exchanges that wait, 1 to 10,000,000. Default 10,000.
+    queue_bytes:
+        Most memory they may hold, headers and overhead included, in bytes from 10,000. Default 32 MB.
+    overflow:
+        What is dropped when it is full: `"newest"` (the default) or `"oldest"`.
+    workers:
+        Most threads that deliver at the same time, 1 to 1,000. They are started on demand and go when idle. It should
+        reach the number of webhooks. Default 32.
+    exit_timeout:
+        Most seconds that the end of the process may take for deliveries, 0 to 3,600. Default 2 s.
+    linger:
+        Seconds that an exchange waits for company before the background thread takes it, 0 to 10. Waking a thread is
+        the dearest part of capturing. Default 0.03 s.
+
+    Raises
+    ------
+    ConfigurationError
+        If a number is impossible.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue_size: int = PipelinePolicy.queue_size,
+        queue_bytes: int = PipelinePolicy.queue_bytes,
+        overflow: str = PipelinePolicy.overflow,
+        workers: int = PipelinePolicy.workers,
+        exit_timeout: float = PipelinePolicy.exit_timeout,
+        linger: float = PipelinePolicy.linger,
+    ) -> None:
+        self.policy = PipelinePolicy(queue_size, queue_bytes, overflow, workers, exit_timeout, linger)
+        self._claims: weakref.WeakValueDictionary[str, _Claim] = weakref.WeakValueDictionary()
+        self._closed = False
+        self._dispatcher = Dispatcher(self.policy)
+        _pipelines.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {'closed' if self._closed else 'open'}, {self.policy!r}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing any more."""
+        return self._closed
+
+    # -- used by adapters ---------------------------------------------------------------------------------------------
+
+    def register(self, route: Route) -> tuple[object, ...]:
+        """Take note of an adapter's destinations; the first one of an address decides about its lane.
+
+        Returns
+        -------
+        tuple
+            Claims, to be kept as long as the adapter lives: when the last one of an address has gone, other policies
+            may come.
+
+        Raises
+        ------
+        ConfigurationError
+            If one wants other policies for an address than the one that has it.
+        """
+        claims = []
+        for destination in (*route.destinations, *_fallbacks(route)):
+            claim = self._claims.setdefault(destination.inspector.address, _Claim(destination.policies))
+            claims.append(claim)
+            if claim.policies != destination.policies:
+                name = _difference(claim.policies, destination.policies)
+                raise ConfigurationError(
+                    f"{name} of {destination.inspector.label} differs from what another inspector of the same address "
+                    f"said; give both the same value, or this one a pipeline=Pipeline(...) of its own"
+                )
+        return tuple(claims)
+
+    def offer(self, exchange: Exchange, size: int, route: Route) -> bool:
+        """Take an exchange, or refuse and count it; never waits. `size` is its approximate memory in bytes."""
+        dispatcher = self._dispatcher
+        if dispatcher.pid != os.getpid():
+            dispatcher = self._begin_anew()
+        taken = dispatcher.offer(Waiting(exchange, route, recording.current), size)
+        if dispatcher.thread is None or not dispatcher.thread.is_alive():
+            self._start(dispatcher)
+        return taken
+
+    def watch(self, exchange: OpenExchange) -> None:
+        """Remember a wanted exchange whose body the app still reads."""
+        dispatcher = self._dispatcher
+        if dispatcher.pid != os.getpid():
+            dispatcher = self._begin_anew()
+        dispatcher.watch(exchange)
+        if dispatcher.thread is None:
+            self._start(dispatcher)
+
+    def _start(self, dispatcher: Dispatcher) -> None:
+        if self._closed:
+            return
+        _live.add(dispatcher)
+        if dispatcher.start():
+            _end_with_multiprocessing()
+
+    # -- used by people -----------------------------------------------------------------------------------------------
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Deliver at once what waits, and wait for it.
+
+        It fills no batch, but it breaks no `Retry-After`, backoff or open breaker: what those hold back is left, and
+        the answer is False.
+
+        Parameters
+        ----------
+        timeout: Most seconds to wait, 0 to 3,600. Default 5 s.
+
+        Returns
+        -------
+        bool
+            Whether nothing is left.
+        """
+        check_number("timeout", timeout, minimum=0, maximum=3_600, unit="seconds")
+        dispatcher = self._current()
+        token = object()
+        dispatcher.hurry.append(token)
+        dispatcher.wake()
+        try:
+            return dispatcher.wait(lambda: dispatcher.quiet, time.monotonic() + timeout)
+        finally:
+            dispatcher.hurry.remove(token)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Deliver what waits, against a deadline, and end: threads and connections go, later exchanges are refused.
+
+        Parameters
+        ----------
+        timeout: Most seconds, 0 to 3,600. Default None: `exit_timeout`.
+
+        Returns
+        -------
+        bool
+            Whether everything went out; what did not is counted as dropped.
+        """
+        if timeout is None:
+            timeout = self.policy.exit_timeout
+        check_number("timeout", timeout, minimum=0, maximum=3_600, unit="seconds")
+        dispatcher = self._current()
+        if self._closed:
+            return dispatcher.quiet
+        self._closed = True
+        complete = _end([dispatcher], timeout, exiting=False)
+        _live.discard(dispatcher)
+        return complete
+
+    def stats(self) -> Stats:
+        """Return the books at this moment."""
+        return self._current().stats()
+
+    def _current(self) -> Dispatcher:
+        if self._dispatcher.pid != os.getpid():
+            self._begin_anew()
+        return self._dispatcher
+
+    def _begin_anew(self) -> Dispatcher:
+        """This is a forked child: nothing of the parent's is used, closed or waited for."""
+        old = self._dispatcher
+        self._dispatcher = Dispatcher(self.policy)
+        self._dispatcher.ended = self._closed
+        self._dispatcher.queue.closed = self._closed
+        _inherited.append(old)
+        return self._dispatcher
+
+
+_live: set[Dispatcher] = set()
+"""What has taken something and has not ended: the end of the process waits for these."""
+
+_inherited: list[Dispatcher] = []
+"""The parent's, in a forked child: kept, so that no finaliser of theirs ever runs here."""
+
+
+def default_pipeline(**numbers: Any) -> Pipeline:
+    """Return the process's pipeline; the first call makes it, with these numbers.
+
+    Raises
+    ------
+    ConfigurationError
+        If it exists already with other numbers.
+    """
+    global _default
+    if _default is None or _default.closed:
+        _default = Pipeline(**numbers)
+    for name, value in numbers.items():
+        has = getattr(_default.policy, name)
+        if has != value:
+            raise ConfigurationError(
+                f"{name} is {has!r} for the pipeline of this process, which exists already; "
+                f"give this adapter one of its own: pipeline=Pipeline({name}={value!r})"
+            )
+    return _default
+
+
+def pipelines() -> list[Pipeline]:
+    """Return every pipeline that exists."""
+    return list(_pipelines)
+
+
+def _fallbacks(route: Route) -> list[Destination]:
+    return [
+        fallback
+        for destination in route.destinations
+        for fallback in destination.policies.fallbacks
+        if isinstance(fallback, Destination)
+    ]
+
+
+def _difference(one: LanePolicies, other: LanePolicies) -> str:
+    names = sorted(LanePolicies.keywords())
+    return next((name for name in names if getattr(one, name) != getattr(other, name)), "fallbacks")
+
+
+# -- the end of a process ---------------------------------------------------------------------------------------------
+
+
+def _end(dispatchers: list[Dispatcher], timeout: float, *, exiting: bool) -> bool:
+    """End these together: one deadline for all."""
+    deadline = time.monotonic() + timeout
+    for dispatcher in dispatchers:
+        dispatcher.drain(deadline, exiting=exiting)
+    try:
+        for dispatcher in dispatchers:
+            dispatcher.wait(lambda one=dispatcher: one.quiet, deadline)  # type: ignore[misc]
+    finally:
+        complete = [dispatcher.end() for dispatcher in dispatchers]
+    return all(complete)
+
+
+def _at_exit() -> None:
+    """The one hook: deliver what the webhooks take before the deadline, and never a word on stderr."""
+    pid = os.getpid()
+    dispatchers = [dispatcher for dispatcher in list(_live) if dispatcher.pid == pid]
+    _live.clear()
+    if not dispatchers:
+        return
+    for dispatcher in dispatchers:
+        dispatcher.troubles.silent = True
+    try:
+        _end(dispatchers, max(dispatcher.policy.exit_timeout for dispatcher in dispatchers), exiting=True)
+    except (KeyboardInterrupt, SystemExit):
+        return  # somebody is in a hurry
+
+
+def _after_fork_in_child() -> None:
+    forget_after_fork()
+    _live.clear()
+    for pipeline in list(_pipelines):
+        pipeline._begin_anew()
+
+
+def _end_with_multiprocessing() -> None:
+    """A child of multiprocessing ends without `atexit`; its own registry of finalisers runs.
+
+    Only in such a child, only after its start (which clears the registry), and never importing anything for it.
+    """
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is None or process is None or process.parent_process() is None:
+        return
+    util.Finalize(None, _at_exit, exitpriority=100)
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,182 @@
+"""The threads that make the attempts: loops over the jobs that are due, run by a ThreadPoolExecutor that holds no exit."""
+
+from __future__ import annotations
+
+import concurrent.futures.thread as executors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+
+from pybreaker import CircuitBreakerError
+
+from ..errors import BadPayload, CircuitOpen, DeliveryError, Transient
+from .guard import delivering
+from .outcome import Job, Outcome
+
+__all__ = ["Workers", "attempt"]
+
+_IDLE = 5.0  # seconds a worker waits for another job before it goes
+
+
+class _Executor(ThreadPoolExecutor):
+    """A ThreadPoolExecutor whose threads nobody waits for when the process ends.
+
+    The interpreter joins every thread in `concurrent.futures.thread._threads_queues` before it runs `atexit` hooks, so
+    one hung webhook would hold it. A thread that is taken out of there while `submit` holds its locks is never seen in
+    it. The threads are daemons, since the one that submits is.
+    """
+
+    def _adjust_thread_count(self) -> None:
+        super()._adjust_thread_count()  # type: ignore[misc]
+        known = getattr(executors, "_threads_queues", None)
+        if known is not None:
+            for thread in self._threads:
+                known.pop(thread, None)
+
+
+class Workers:
+    """Hands jobs to threads, as many as there are jobs, up to a bound.
+
+    A thread is started when a job finds none free, and goes when there was none for a while. `hand_over` belongs to the
+    dispatcher's thread, and to the one that does its work while the process ends.
+
+    Parameters
+    ----------
+    most: Most threads.
+    lock: The re-entrant lock of the pipeline.
+    done: Called with each outcome, in the worker's thread.
+    """
+
+    def __init__(self, most: int, *, lock: threading._RLock, done: Callable[[Outcome], None]) -> None:
+        self._most = most
+        self._lock = lock
+        self._done = done
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._local: deque[Job] = deque()
+        self._executor: ThreadPoolExecutor | None = None
+        self._loops = 0
+        self._unfinished = 0
+        self.inline = False
+        """Whether local jobs wait for `run_one`: while the process ends, no thread but the exiting one may log."""
+
+    @property
+    def threads(self) -> int:
+        """Threads at work or waiting for a job."""
+        return self._loops
+
+    def hand_over(self, job: Job, *, local: bool) -> None:
+        """Have an attempt made; the outcome comes back by itself."""
+        if local and self.inline:
+            self._local.append(job)
+            return
+        with self._lock:
+            self._unfinished += 1
+            self._jobs.put(job)
+            start = self._loops < min(self._unfinished, self._most)
+            self._loops += start
+        if start and not self._start():
+            with self._lock:
+                self._loops -= 1
+
+    def _start(self) -> bool:
+        """Start a loop; False where no thread can be started any more."""
+        with self._lock:
+            if self._executor is None:
+                self._executor = _Executor(self._most, thread_name_prefix="curl-interceptor-worker")
+            executor = self._executor
+        try:
+            executor.submit(self._loop)
+        except RuntimeError:  # the interpreter ends and executors are closed, or this one was let go just now
+            try:
+                threading.Thread(target=self._loop, name="curl-interceptor-worker", daemon=True).start()
+            except RuntimeError:
+                return False
+        return True
+
+    def _loop(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=_IDLE)
+            except Empty:
+                job = None
+            if job is not None:
+                self._run(job)
+                continue
+            with self._lock:
+                if self._jobs.empty():
+                    self._loops -= 1
+                    break
+        self._let_go()
+
+    def _run(self, job: Job) -> None:
+        outcome = attempt(job)
+        with self._lock:
+            self._unfinished -= 1
+        self._done(outcome)
+
+    def run_one(self, timeout: float) -> bool:
+        """Make one attempt in this thread, if one waits that no worker takes; returns whether there was one."""
+        try:
+            job = self._local.popleft()
+        except IndexError:
+            if self._loops:
+                return False
+            try:
+                waiting = self._jobs.get_nowait()
+            except Empty:
+                return False
+            if waiting is None:
+                return False
+            self._run(Job(waiting.lane, waiting.payload, min(timeout, waiting.timeout), waiting.trial))
+            return True
+        self._done(attempt(job))
+        return True
+
+    def close(self) -> None:
+        """Send the workers home; waits for nobody."""
+        for _ in range(self._loops):
+            self._jobs.put(None)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Leave the executor: its running loops go on, and its idle threads, which it would keep for ever, end."""
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)
+
+
+def attempt(job: Job) -> Outcome:
+    """Make one attempt under the lane's breaker, and say how it ended. Raises nothing."""
+    began = time.monotonic()
+    lane = job.lane
+    error: DeliveryError | None = None
+    try:
+        with delivering():
+            lane.breaker.call(lambda: _post(job), trial=job.trial)
+    except DeliveryError as caught:
+        error = caught
+    except CircuitBreakerError:
+        error = CircuitOpen("breaker open")
+    except BaseException as caught:  # whatever it is: the loop goes on, and the lane gets its outcome
+        error = Transient(_name(caught))
+    if error is not None:  # its frames would keep the payload
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+    return Outcome(job, error, time.monotonic() - began)
+
+
+def _post(job: Job) -> None:
+    answer = job.lane.transport.post(job.payload, job.timeout)
+    try:
+        job.lane.inspector.verdict(answer)
+    except DeliveryError:
+        raise
+    except Exception as error:  # a mistake in an inspector costs its record, not the webhook
+        raise BadPayload(f"verdict() raised {_name(error)}") from None
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__

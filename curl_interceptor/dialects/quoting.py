@@ -1,0 +1,75 @@
+"""
+Writing bytes down so that every POSIX-like shell, and fish, reads the same bytes back.
+
+Whatever stands here comes out as one line of printable ASCII. Raw control bytes would be altered by the line editor of
+an interactive shell, and some of them end its bracketed paste, so that a body could run commands.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+
+__all__ = ["ARGUMENT_LIMIT", "feed", "is_line", "quote", "quote_line", "show"]
+
+ARGUMENT_LIMIT = 131_071
+"""Bytes of the longest argument that Linux takes."""
+
+# Comfortably below the limit: what a shell adds to the argument is not known here.
+_LONGEST_LINE = 100_000
+
+# Between single quotes every shell keeps everything but the quote itself. fish alone also reads \\ and \' there, so a
+# backslash stays outside where one of the two follows it, the closing quote included; elsewhere it may stay inside.
+_OUTSIDE = re.compile(r"(?:'|\\(?=[\\']|\Z))+")
+
+# What may stand raw in a printf format. Left out are the quote, percent, backslash, and the exclamation mark: between
+# double quotes an interactive shell takes it for its history.
+_UNFIT = re.compile(r"[^ -~]|[!'%\\]")
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_FIT = _PRINTABLE.translate(None, b"!'%\\")
+_ESCAPES = {chr(code): f"\\{code:03o}" for code in range(256)} | {"\n": "\\n", "\r": "\\r", "\t": "\\t", "%": "%%"}
+
+# How many characters more than base64 a text may take for staying readable.
+_READABLE = 200
+
+
+def quote(text: str) -> str:
+    """Return one word of the shell; each character stands for one byte, and none may be NUL or above 255."""
+    return quote_line(text) if text.isascii() and text.isprintable() else f'"$({_printf(text)})"'
+
+
+def quote_line(text: str) -> str:
+    """Return one word of the shell for a text that is printable ASCII."""
+    if "'" in text or "\\" in text:
+        text = _OUTSIDE.sub(_outside, text)
+    return f"'{text}'"
+
+
+def show(text: str) -> str:
+    """Return any text as one word with nothing but a plain pair of single quotes in it: to be read, not run."""
+    return f"'{_UNFIT.sub(lambda found: _ESCAPES.get(found[0]) or ascii(found[0])[1:-1], text)}'"
+
+
+def is_line(body: bytes) -> bool:
+    """Whether the body is one line of printable ASCII, short enough for an argument."""
+    return len(body) <= _LONGEST_LINE and not body.translate(None, _PRINTABLE)
+
+
+def feed(body: bytes) -> str:
+    """Return a command that writes the body to its standard output, any bytes and any length."""
+    # mksh runs the printf of the system, whose format is an argument like any other; its echo has no limit.
+    unfit = len(body.translate(None, _FIT)) if len(body) <= _LONGEST_LINE else len(body)
+    if len(body) + 3 * unfit <= min(_LONGEST_LINE, len(body) * 4 // 3 + _READABLE):
+        return _printf(body.decode("latin-1"))
+    return f"echo '{b64encode(body).decode('ascii')}' | base64 -d"
+
+
+def _outside(found: re.Match[str]) -> str:
+    return "'" + found[0].replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _printf(text: str) -> str:
+    format = _UNFIT.sub(lambda found: _ESCAPES[found[0]], text)
+    if format.startswith("-"):  # else an option
+        format = f"\\055{format[1:]}"
+    return f"printf '{format}'"

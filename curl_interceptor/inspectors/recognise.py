@@ -1,0 +1,42 @@
+"""From a bare webhook URL to the inspector of its service."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from ..errors import ConfigurationError
+from .base import Inspector, check_url
+from .webhook import WebhookInspector
+
+__all__ = ["inspector_for"]
+
+# Services that want messages of their own shape, and cannot be served by the generic webhook.
+_NOT_BUILT_YET = {
+    "discord.com": "Discord",
+    "discordapp.com": "Discord",
+    "hooks.slack.com": "Slack",
+    "hooks.slack-gov.com": "Slack",
+    "api.telegram.org": "Telegram",
+    "chat.googleapis.com": "Google Chat",
+    "webhook.office.com": "Microsoft Teams",
+    "logic.azure.com": "Microsoft Teams",
+    "api.powerplatform.com": "Microsoft Teams",
+}
+
+
+def inspector_for(url: str) -> Inspector:
+    """Return the inspector for a webhook URL; an unknown host gets the generic webhook.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no URL, or belongs to a service whose inspector does not exist yet.
+    """
+    host = (urlsplit(check_url("the webhook URL", url)).hostname or "").rstrip(".")
+    for known, service in _NOT_BUILT_YET.items():
+        if host == known or host.endswith("." + known):
+            raise ConfigurationError(
+                f"the webhook URL belongs to {service}, whose inspector does not exist yet; "
+                f"use a webhook of your own, or WebhookInspector(url) to send it plain JSON all the same"
+            )
+    return WebhookInspector(url)
