@@ -39,7 +39,7 @@ _DEFAULT_REDACTION = Redaction()
 _OWN = frozenset({"inspectors", "match", "capture", "redaction", "enabled", "pipeline"})
 _ADAPTER_KEYWORDS = frozenset({"pool_connections", "pool_maxsize", "max_retries", "pool_block"})
 
-# A copy or pickle of an adapter carries only a name; in the process where the adapter lives it finds its settings by it.
+# A copy or pickle of an adapter carries only a name; in its own process it finds its settings by it.
 _settings: weakref.WeakValueDictionary[str, _Settings] = weakref.WeakValueDictionary()
 
 
@@ -147,7 +147,7 @@ class CaptureMixin(HTTPAdapter):
         """The pipeline that delivers for this adapter."""
         if self._curl_interceptor is None:
             raise ConfigurationError(
-                "this adapter captures nothing: it is disabled, or it was unpickled in another process; it has no pipeline"
+                "this adapter has no pipeline: it is disabled, has no inspectors, or was unpickled elsewhere"
             )
         return self._curl_interceptor.pipeline
 
@@ -162,13 +162,13 @@ class CaptureMixin(HTTPAdapter):
         return self._curl_interceptor.pipeline.stats()
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[misc]
         state["_curl_interceptor_name"] = self._curl_interceptor.name if self._curl_interceptor else ""
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         name = state.pop("_curl_interceptor_name", "")
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)  # type: ignore[misc]
         self._adopt(_settings.get(name))
 
 
@@ -247,7 +247,9 @@ def _plan(
         check_policy("pipeline", pipeline, Pipeline)
         if numbers:
             name = next(iter(numbers))
-            raise ConfigurationError(f"{name} and pipeline are both given; say pipeline=Pipeline({name}={numbers[name]!r})")
+            raise ConfigurationError(
+                f"{name} and pipeline are both given; say pipeline=Pipeline({name}={numbers[name]!r})"
+            )
     PipelinePolicy(**numbers)
     found = _inspectors(inspectors)
     route = plan_route(found, match=match, redaction=redaction, options=options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,7 +75,9 @@ class CapturePolicy:
 
     def __post_init__(self) -> None:
         for name in ("request_body", "response_body"):
-            check_number(f"capture: {name}", getattr(self, name), minimum=0, maximum=16 * KIB * KIB, whole=True, unit="bytes")
+            check_number(
+                f"capture: {name}", getattr(self, name), minimum=0, maximum=16 * KIB * KIB, whole=True, unit="bytes"
+            )
         if self.content_types is not None:
             if isinstance(self.content_types, str) or not all(isinstance(item, str) for item in self.content_types):
                 raise ConfigurationError(
@@ -226,7 +228,7 @@ class TransportPolicy:
     proxy:
         URL of an HTTP proxy for deliveries; wins over the environment. Default None.
     ca_bundle:
-        File with the certificates to trust; wins over the environment. Default None: those of certifi.
+        File or folder with the certificates to trust; wins over the environment. Default None: those of certifi.
     """
 
     connect: float = 5.0
@@ -234,7 +236,7 @@ class TransportPolicy:
     pool_size: int = 10
     idle: float = 60.0
     trust_env: bool = True
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     ca_bundle: str | None = None
 
     def __post_init__(self) -> None:
@@ -245,8 +247,8 @@ class TransportPolicy:
         check_flag("transport: trust_env", self.trust_env)
         if self.proxy is not None:
             _check_proxy(self.proxy)
-        if self.ca_bundle is not None and not os.path.isfile(self.ca_bundle):
-            raise ConfigurationError(f"transport: ca_bundle must be a readable file, got {self.ca_bundle!r}")
+        if self.ca_bundle is not None and not os.path.exists(self.ca_bundle):
+            raise ConfigurationError(f"transport: ca_bundle must be a file or a folder, got {self.ca_bundle!r}")
 
 
 def _check_proxy(proxy: object) -> None:
@@ -313,5 +315,3 @@ def check_policy(name: str, value: Any, kind: type, *, hint: str = "") -> None:
         raise ConfigurationError(
             f"{name} must be a {kind.__name__}, got {value!r} ({type(value).__name__}){'; ' + hint if hint else ''}"
         )
-
-

@@ -8,6 +8,7 @@ Every test records what it captures instead of delivering it. A test that is to 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -21,9 +22,9 @@ _MARK = "curl_interceptor_delivers"
 def pytest_configure(config: pytest.Config) -> None:
     """Describe the mark, and record from now on: collection and fixtures of a wider scope may send requests too."""
     config.addinivalue_line("markers", f"{_MARK}: let this test deliver curl logs to its inspectors, for real")
-    recorder = testing.captured()
-    recorder.__enter__()
-    config.add_cleanup(lambda: recorder.__exit__(None, None, None))
+    recording = ExitStack()
+    recording.enter_context(testing.captured())
+    config.add_cleanup(recording.close)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -40,7 +41,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture
 def curl_interceptor_captured(request: pytest.FixtureRequest) -> testing.Captured:
     """What the test captured so far."""
-    found = request.node.stash.get(_captured, None)
+    found: testing.Captured | None = request.node.stash.get(_captured, None)
     if found is None:
         pytest.fail(f"a test marked {_MARK} delivers and captures nothing; use curl_interceptor.testing.captured()")
     return found

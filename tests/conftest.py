@@ -1,13 +1,36 @@
-"""What every test stands on."""
+"""What every test stands on: it delivers in earnest, to the loopback interface, whatever the environment says."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import requests
 
+from curl_interceptor import pytest_plugin
 from curl_interceptor.delivery.pipeline import Pipeline, pipelines
+
+# A developer's proxy, certificates and switches are no part of any test.
+for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)
+for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CURL_INTERCEPTOR_ENABLED"):
+    os.environ.pop(name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load our plugin where the package is imported without being installed."""
+    if not config.pluginmanager.has_plugin("curl_interceptor"):
+        config.pluginmanager.register(pytest_plugin, "curl_interceptor")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everybody's tests record and deliver nothing, thanks to our plugin; ours are about delivering."""
+    for item in items:
+        records = item.get_closest_marker("records") or "curl_interceptor_captured" in getattr(item, "fixturenames", ())
+        if not records:
+            item.add_marker("curl_interceptor_delivers")
 
 
 @pytest.fixture
@@ -34,3 +57,27 @@ def _books_balance() -> Iterator[None]:
     for one in pipelines():
         if one.stats().queued == 0:
             assert one.stats().balanced, one.stats()
+
+
+@pytest.fixture
+def pipeline() -> Iterator[Pipeline]:
+    """A pipeline of the test's own, whose books have to balance at its end."""
+    made = Pipeline(exit_timeout=1.0)
+    yield made
+    made.close(0.5)
+    assert made.stats().balanced, made.stats()
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """A plain session."""
+    with requests.Session() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _books_balance() -> Iterator[None]:
+    """The two ledgers balance after every test, in every pipeline that exists."""
+    yield
+    for one in pipelines():
+        assert one.stats().balanced, one.stats()

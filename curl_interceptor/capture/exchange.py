@@ -57,7 +57,12 @@ class Capture:
         """Calls that could not be captured."""
 
     def answered(
-        self, request: PreparedRequest, args: tuple[Any, ...], kwargs: Mapping[str, Any], began: float, response: Response
+        self,
+        request: PreparedRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        began: float,
+        response: Response,
     ) -> None:
         """A response's headers came. `began` is on the clock of `perf_counter`."""
         try:

@@ -7,7 +7,7 @@ its place, nothing is read ahead, and no cycle is made; when the body ends, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class BodyWatch(Protocol):
 
 def watch(raw: Any, observer: BodyWatch) -> bool:
     """Let an observer see the body of a response pass; False if this kind of response cannot be watched."""
-    kind = type(raw)
+    kind: Any = type(raw)
     if not isinstance(raw, BaseHTTPResponse) or _KEY in raw.__dict__:
         return False
     raw.__dict__[_KEY] = observer
@@ -47,14 +47,15 @@ def _leave(raw: Any, kind: type) -> None:
     raw.__class__ = kind
 
 
-def _pass(raw: Any, kind: type, read: Callable[..., bytes], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    """Read through the class's own method, and let the observer see what came."""
+def _pass(raw: Any, kind: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    """Read by the class's own method, and let the observer see what came."""
+    read = getattr(kind, name)
     observer = raw.__dict__.get(_KEY)
     if observer is None or observer.ended:
         _leave(raw, kind)
-        return read(raw, *args, **kwargs)
+        return read(raw, *args, **kwargs)  # type: ignore[no-any-return]
     try:
-        data = read(raw, *args, **kwargs)
+        data: bytes = read(raw, *args, **kwargs)
     except Exception as error:
         _leave(raw, kind)
         observer.end("broken", error)
@@ -62,44 +63,45 @@ def _pass(raw: Any, kind: type, read: Callable[..., bytes], args: tuple[Any, ...
     if data:
         observer.note(data)
     amount = args[0] if args else kwargs.get("amt")
-    if amount is None or amount < 0 or (not data and amount > 0):
+    everything = name == "read" and (amount is None or amount < 0)  # read1 returns what is there, not all
+    if everything or (not data and amount != 0):
         _leave(raw, kind)
         observer.end("complete")
     return data
 
 
 @lru_cache(maxsize=256)
-def _twin(kind: type) -> type:
+def _twin(kind: Any) -> Any:
     """Return the subclass that a response of this class has while it is watched."""
 
-    class Watched(kind):  # type: ignore[valid-type,misc]
+    class Watched(kind):  # type: ignore[misc]
         __slots__ = ()
 
         def read(self, *args: Any, **kwargs: Any) -> bytes:
-            return _pass(self, kind, kind.read, args, kwargs)  # type: ignore[attr-defined]
+            return _pass(self, kind, "read", args, kwargs)
 
         def read_chunked(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-            return _pass_all(self, kind, kind.read_chunked(self, *args, **kwargs), note=True)  # type: ignore[attr-defined]
+            return _pass_all(self, kind, kind.read_chunked(self, *args, **kwargs), note=True)
 
         def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
             # It reads by `read` or `read_chunked`, which note what passes; only its end is news.
-            return _pass_all(self, kind, kind.stream(self, *args, **kwargs), note=False)  # type: ignore[attr-defined]
+            return _pass_all(self, kind, kind.stream(self, *args, **kwargs), note=False)
 
         def close(self) -> None:
             # Also called by the finaliser of a response that is dropped, at any moment, in any thread.
             observer = self.__dict__.get(_KEY)
             complete = getattr(self, "length_remaining", None) == 0
             _leave(self, kind)
-            kind.close(self)  # type: ignore[attr-defined]
+            kind.close(self)
             if observer is not None:
                 observer.end("complete" if complete else "abandoned")
 
     if hasattr(kind, "read1"):
 
         def read1(self: Any, *args: Any, **kwargs: Any) -> bytes:
-            return _pass(self, kind, kind.read1, args or (kwargs.pop("amt", -1),), kwargs)  # type: ignore[attr-defined]
+            return _pass(self, kind, "read1", args, kwargs)
 
-        Watched.read1 = read1  # type: ignore[attr-defined]
+        Watched.read1 = read1
 
     Watched.__name__, Watched.__qualname__, Watched.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Watched

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import urllib3
+from importlib.metadata import version
 
 __all__ = ["URLLIB3_USER_AGENT"]
 
-URLLIB3_USER_AGENT = f"python-urllib3/{urllib3.__version__}"
+URLLIB3_USER_AGENT = f"python-urllib3/{version('urllib3')}"
 """What urllib3 sends as `User-Agent` when the app sends none (`urllib3.connection._get_default_user_agent`)."""

@@ -20,7 +20,7 @@ _DEAD_ENDPOINT = BreakerPolicy(open_for=1.0, max_open_for=21_600.0)
 class Breaker:
     """The circuit breaker of one webhook URL.
 
-    It counts what may pass by itself (`Transient`); a webhook that refuses everything (`DeadEndpoint`) opens it at once.
+    It counts what may pass by itself (`Transient`); a webhook that refuses everything (`DeadEndpoint`) opens it.
     `call` belongs to the worker that makes the attempt; all else to the dispatcher, between two attempts.
 
     Parameters

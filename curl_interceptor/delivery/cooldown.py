@@ -74,7 +74,7 @@ class CooldownWindows(Generic[T]):
         return True
 
     def suppress(self, key: str, item: T, size: int, room: int, when: float) -> None:
-        """Hold one back that was not admitted. It is kept if its size fits into `room` bytes; else its predecessor stays."""
+        """Hold one back that was not admitted, and keep it if it fits into `room` bytes, instead of the last one."""
         window = self._windows[key]
         window.count += 1
         if window.count == 1:

@@ -27,7 +27,7 @@ from ..records.redaction import Redaction, redact
 from .destination import Destination, Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
-from .lane import Lane
+from .lane import Job, Lane
 from .outcome import Outcome
 from .queue import ExchangeQueue
 from .transport import open_transport
@@ -98,16 +98,15 @@ class Dispatcher:
     def __init__(self, policy: PipelinePolicy) -> None:
         self.policy = policy
         self.pid = os.getpid()
-        self.lock = threading.RLock()
         self.troubles = TroubleLog()
         self.gate: SimpleQueue[None] = SimpleQueue()
         self.queue = ExchangeQueue(
             policy.queue_size,
             policy.queue_bytes,
             drop_oldest=policy.overflow == "oldest",
-            lock=self.lock,
             gate=self.gate,
         )
+        self.lock = self.queue.mutex
         self.lanes: dict[Hashable, Lane] = {}
         self.hurry: list[object] = []
         """One token for each flush under way: batches do not wait, and nobody lingers."""
@@ -115,7 +114,7 @@ class Dispatcher:
         """When the end of the pipeline is over; None while nobody ends it."""
         self.ended = False
         self._open: deque[OpenExchange] = deque()
-        self._outcomes: deque[Outcome] = deque()
+        self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         self._fallbacks = FallbackStage(self._lane_for, self.troubles)
         self._take_at = 0.0
@@ -165,8 +164,8 @@ class Dispatcher:
         """End a sleep or a linger of the dispatcher."""
         self.gate.put(None)
 
-    def _hear(self, outcome: Outcome) -> None:
-        self._outcomes.append(outcome)
+    def _hear(self, job: Job, outcome: Outcome) -> None:
+        self._outcomes.append((job, outcome))
         self.gate.put(None)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -227,9 +226,8 @@ class Dispatcher:
 
     def _turn(self, now: float) -> None:
         self._hear_outcomes(now)
-        if self._hurried or now >= self._take_at:
-            if self._take_all():
-                self._take_at = time.monotonic() + self.policy.linger
+        if (self._hurried or now >= self._take_at) and self._take_all():
+            self._take_at = time.monotonic() + self.policy.linger
         self._end_open(now)
         self._serve(time.monotonic())
 
@@ -314,10 +312,10 @@ class Dispatcher:
 
     def _hear_outcomes(self, now: float) -> None:
         while self._outcomes:
-            outcome = self._outcomes.popleft()
+            job, outcome = self._outcomes.popleft()
             with self.lock:
-                outcome.job.lane.settle(outcome, now, draining=self.deadline is not None)
-            self._hand_on(outcome.job.lane, now)
+                job.lane.settle(job, outcome, now, draining=self.deadline is not None)
+            self._hand_on(job.lane, now)
 
     def _serve(self, now: float) -> None:
         """Let every lane do what is due."""
@@ -374,8 +372,10 @@ class Dispatcher:
     def quiet(self) -> bool:
         """Whether nothing waits and nothing is on its way."""
         with self.lock:
-            return not self.queue.queue and not self._in_hand and not any(
-                lane.pending or lane.lost for lane in self.lanes.values()
+            return (
+                not self.queue.queue
+                and not self._in_hand
+                and not any(lane.pending or lane.lost for lane in self.lanes.values())
             )
 
     def wait(self, until: Callable[[], bool], deadline: float) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..inspectors.base import Answer
 from ..version import __version__
-from .trouble import Silence, Trouble
+from .trouble import Silence, Trouble, describe
 
 __all__ = ["ANSWER_LIMIT", "AnswerReader", "Target", "basic", "post_request"]
 
@@ -40,9 +40,9 @@ _NEEDED_LATER = (encodings.idna, encodings.punycode, stringprep)
 Header = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Target:
-    """A URL taken apart for the wire."""
+    """A URL taken apart for the wire; without a `repr`, for its path is the secret."""
 
     scheme: str
     host: str
@@ -259,10 +259,10 @@ class AnswerReader:
             raise _Cut
         try:
             data = self._receive(min(CHUNK, self._limit - self._received))
-        except ConnectionError as error:
+        except OSError as error:
             if self._received:
                 raise
-            raise Silence(type(error).__name__) from None
+            raise Silence(describe(error)) from None
         if not data and not self._received:
             raise Silence("closed without an answer")
         self._received += len(data)

@@ -54,7 +54,7 @@ class Part:
     due: When it may go, on the monotonic clock.
     """
 
-    __slots__ = ("due", "first_attempt", "items", "payload", "plan", "plain", "too_large")
+    __slots__ = ("due", "first_attempt", "items", "payload", "plain", "plan", "too_large")
 
     def __init__(self, items: list[Item], retry: RetryPolicy, *, due: float = -inf, plain: bool = False) -> None:
         self.items = items

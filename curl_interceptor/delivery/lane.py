@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
@@ -25,10 +26,10 @@ from .cooldown import CooldownWindows, Suppressed
 from .destination import Destination
 from .item import Item, Part
 from .limiter import Limiter
-from .outcome import Job, Outcome
+from .outcome import Outcome
 from .transport import Transport
 
-__all__ = ["Lane", "Lost"]
+__all__ = ["Job", "Lane", "Lost"]
 
 _TOO_LONG = 3_600.0  # seconds of Retry-After from which entries go to the fallback instead of waiting
 _STRIKES = 3
@@ -40,6 +41,24 @@ class Lost(NamedTuple):
 
     item: Item
     reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One attempt that a lane wants made now.
+
+    Parameters
+    ----------
+    lane: Whose attempt it is; it has the inspector, the transport and the breaker.
+    payload: What is posted.
+    timeout: Seconds after which the attempt has to end, whatever happens.
+    trial: Whether this is the one trial of an open breaker.
+    """
+
+    lane: Lane
+    payload: Payload
+    timeout: float
+    trial: bool
 
 
 class Lane:
@@ -110,9 +129,7 @@ class Lane:
         self._admit(item, now)
 
     def _item(self, entry: Entry, key: str | None, now: float) -> Item:
-        return Item(
-            entry, key=key, admitted=now, critical=self.inspector.critical, fallbacks=self.policies.fallbacks
-        )
+        return Item(entry, key=key, admitted=now, critical=self.inspector.critical, fallbacks=self.policies.fallbacks)
 
     def _admit(self, item: Item, now: float) -> None:
         if self.closed:
@@ -158,7 +175,9 @@ class Lane:
         """
         if self.in_flight is not None or self.closed:
             return inf
-        work = min([self._fresh.due(hurried=hurried or draining), *(-inf if draining else part.due for part in self._parts)])
+        work = min(
+            [self._fresh.due(hurried=hurried or draining), *(-inf if draining else part.due for part in self._parts)]
+        )
         if work == inf:
             return inf
         gate = max(self.not_before, self._limiter.ready_at(now))
@@ -248,7 +267,7 @@ class Lane:
 
     # -- what an outcome means ----------------------------------------------------------------------------------------
 
-    def settle(self, outcome: Outcome, now: float, *, draining: bool = False) -> None:
+    def settle(self, job: Job, outcome: Outcome, now: float, *, draining: bool = False) -> None:
         """Take an attempt's end: deliver, wait, retry, halve or give up."""
         part, self.in_flight = self.in_flight, None
         if part is None:
@@ -268,13 +287,13 @@ class Lane:
         elif isinstance(error, BadPayload):
             self._refuse(part, str(error), now, too_large=error.too_large)
         elif isinstance(error, DeadEndpoint):
-            self._bury(part, error, trial=outcome.job.trial)
+            self._bury(part, error, trial=job.trial)
         else:
-            self._postpone(part, error, now, trial=outcome.job.trial)
+            self._postpone(part, error, now, trial=job.trial)
         if self.not_before - now > _TOO_LONG:
             self._fail(self._withdraw_all(), "told to wait for hours")
         self._drain_failures += not isinstance(error, (BadPayload, Throttled))
-        if draining and (self._drain_failures >= 2 or outcome.job.trial and self.breaker.is_open):
+        if draining and (self._drain_failures >= 2 or (job.trial and self.breaker.is_open)):
             self.abandon("shutdown")
 
     def _deliver(self, part: Part, now: float) -> None:
@@ -297,7 +316,7 @@ class Lane:
         self._parts.append(part)
 
     def _refuse(self, part: Part, reason: str, now: float, *, too_large: bool) -> None:
-        """The service takes this payload never: halve it until the poison is alone, send that one plain, then give up."""
+        """The service will never take this payload: halve it until the poison is alone, send that plain, give up."""
         size = len(part.payload.body) if part.payload else None
         if len(part.items) > 1:
             self._halve(part, now)

@@ -1,35 +1,23 @@
-"""What travels between the dispatcher and the workers: a job there, its outcome back."""
+"""How an attempt to deliver ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..errors import DeliveryError
-from ..inspectors.base import Payload
 
-if TYPE_CHECKING:
-    from .lane import Lane
-
-__all__ = ["Job", "Outcome"]
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One attempt that is to be made now."""
-
-    lane: Lane
-    payload: Payload
-    timeout: float
-    """Seconds until the attempt has to end, whatever happens."""
-    trial: bool
-    """Whether this is the one trial of an open breaker."""
+__all__ = ["Outcome"]
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How an attempt ended: delivered if there is no error."""
+    """The end of one attempt: delivered if there is no error.
 
-    job: Job
+    Parameters
+    ----------
+    error: What went wrong, without its frames: they would keep the payload.
+    seconds: How long the attempt took.
+    """
+
     error: DeliveryError | None
     seconds: float

@@ -25,18 +25,16 @@ class ExchangeQueue(queue.Queue[Any]):
     size: Most items.
     max_bytes: Most bytes, as told by those who offer.
     drop_oldest: What happens when it is full: False refuses the new item, True drops the oldest.
-    lock: The re-entrant lock of the pipeline.
     gate: Where a sleeping dispatcher is woken.
     """
 
-    def __init__(
-        self, size: int, max_bytes: int, *, drop_oldest: bool, lock: threading._RLock, gate: queue.SimpleQueue[None]
-    ) -> None:
+    def __init__(self, size: int, max_bytes: int, *, drop_oldest: bool, gate: queue.SimpleQueue[None]) -> None:
         super().__init__(size)
-        self.mutex = lock  # type: ignore[assignment]
-        self.not_empty = threading.Condition(lock)
-        self.not_full = threading.Condition(lock)
-        self.all_tasks_done = threading.Condition(lock)
+        # The one lock of a pipeline: its queue, its hand-over and its books are guarded by it.
+        self.mutex = threading.RLock()  # type: ignore[assignment]
+        self.not_empty = threading.Condition(self.mutex)
+        self.not_full = threading.Condition(self.mutex)
+        self.all_tasks_done = threading.Condition(self.mutex)
         self.asleep = False
         """Whether the dispatcher sleeps until something comes; set by the dispatcher under the lock."""
         self.closed = False
@@ -88,7 +86,7 @@ class ExchangeQueue(queue.Queue[Any]):
             first = False
 
     def take(self, most: int) -> list[Any]:
-        """Return up to `most` items, the oldest first. Call it with the lock held, in the step that notes the taking."""
+        """Return up to `most` items, the oldest first. Call it with the lock held, in the step that notes it."""
         waiting = self.queue
         taken = []
         for _ in range(min(most, len(waiting))):

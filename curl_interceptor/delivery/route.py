@@ -17,9 +17,9 @@ from .trouble import Trouble
 __all__ = ["Connection", "connect"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Proxy:
-    """An HTTP proxy."""
+    """An HTTP proxy; without a `repr`, for its headers hold credentials."""
 
     secure: bool
     host: str
@@ -27,7 +27,7 @@ class Proxy:
     headers: tuple[Header, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Connection:
     """An open way to an origin.
 

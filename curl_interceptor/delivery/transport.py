@@ -123,7 +123,7 @@ class HttpTransport:
         request = post_request(target, payload.body, payload.content_type, payload.headers, via=connection.via)
         try:
             connection.stream.send(request)
-        except ConnectionError:
+        except OSError:
             return False  # It may have said why, such as 413; where it has not, reading finds out.
         return True
 
@@ -138,8 +138,8 @@ class LoggerTransport:
 
     def post(self, payload: Payload, timeout: float) -> Answer:
         """Write the body, at the level that the payload's header `level` says, and answer 200."""
-        level = int(dict(payload.headers).get("level", logging.WARNING))
         try:
+            level = int(dict(payload.headers).get("level", logging.WARNING))
             self._logger.log(level, "%s", payload.body.decode("utf-8", "backslashreplace"))
             return Answer(200, {})
         except Exception as error:  # a handler's or a filter's

@@ -1,4 +1,4 @@
-"""The threads that make the attempts: loops over the jobs that are due, run by a ThreadPoolExecutor that holds no exit."""
+"""The threads that make the attempts: loops over what is due, run by an executor that holds up no exit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from pybreaker import CircuitBreakerError
 
 from ..errors import BadPayload, CircuitOpen, DeliveryError, Transient
 from .guard import delivering
-from .outcome import Job, Outcome
+from .lane import Job
+from .outcome import Outcome
 
 __all__ = ["Workers", "attempt"]
 
@@ -30,7 +33,7 @@ class _Executor(ThreadPoolExecutor):
     """
 
     def _adjust_thread_count(self) -> None:
-        super()._adjust_thread_count()  # type: ignore[misc]
+        super()._adjust_thread_count()
         known = getattr(executors, "_threads_queues", None)
         if known is not None:
             for thread in self._threads:
@@ -47,10 +50,10 @@ class Workers:
     ----------
     most: Most threads.
     lock: The re-entrant lock of the pipeline.
-    done: Called with each outcome, in the worker's thread.
+    done: Called with each job and its outcome, in the worker's thread.
     """
 
-    def __init__(self, most: int, *, lock: threading._RLock, done: Callable[[Outcome], None]) -> None:
+    def __init__(self, most: int, *, lock: AbstractContextManager[Any], done: Callable[[Job, Outcome], None]) -> None:
         self._most = most
         self._lock = lock
         self._done = done
@@ -115,7 +118,7 @@ class Workers:
         outcome = attempt(job)
         with self._lock:
             self._unfinished -= 1
-        self._done(outcome)
+        self._done(job, outcome)
 
     def run_one(self, timeout: float) -> bool:
         """Make one attempt in this thread, if one waits that no worker takes; returns whether there was one."""
@@ -132,7 +135,7 @@ class Workers:
                 return False
             self._run(Job(waiting.lane, waiting.payload, min(timeout, waiting.timeout), waiting.trial))
             return True
-        self._done(attempt(job))
+        self._done(job, attempt(job))
         return True
 
     def close(self) -> None:
@@ -165,7 +168,7 @@ def attempt(job: Job) -> Outcome:
         error = Transient(_name(caught))
     if error is not None:  # its frames would keep the payload
         error.__traceback__ = error.__cause__ = error.__context__ = None
-    return Outcome(job, error, time.monotonic() - began)
+    return Outcome(error, time.monotonic() - began)
 
 
 def _post(job: Job) -> None:

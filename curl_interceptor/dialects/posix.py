@@ -106,11 +106,16 @@ def _obstacle(request: _Request) -> str:
         return "curl speaks HTTP only with http and https URLs"
     if record.target is not None and not _ADDRESS.fullmatch(record.target):
         return "the request target holds characters that HTTP does not allow"
-    if not _ADDRESS.fullmatch(request.parts.authority if record.target is not None else record.url):
+    if not _is_clean(request) and (record.target is None or not _ADDRESS.fullmatch(request.parts.authority)):
         return "the URL holds characters that HTTP does not allow"
     if max(len(record.url), len(record.target or "")) >= ARGUMENT_LIMIT:
         return "the URL is longer than an argument may be"
     return _body_obstacle(record) or _header_obstacle(record) or _framing_obstacle(request)
+
+
+def _is_clean(request: _Request) -> bool:
+    """Whether curl reads the URL as it is meant; a backslash after the host would be a part of the host to it."""
+    return request.parts.path.startswith("/") and _ADDRESS.fullmatch(request.record.url) is not None
 
 
 def _body_obstacle(record: Record) -> str:
@@ -204,7 +209,8 @@ def _timeouts(timeout: Any) -> Iterator[str]:
     if isinstance(timeout, (tuple, list)):
         connect, read = timeout if len(timeout) == 2 else (None, None)
     elif hasattr(type(timeout), "connect_timeout"):  # urllib3's Timeout
-        connect, read = _attribute(timeout, "connect_timeout"), _attribute(timeout, "read_timeout")
+        connect = _attribute(timeout, "connect_timeout")
+        read = _attribute(timeout, "read_timeout") or _attribute(timeout, "total")
     else:
         connect = read = timeout
     if _is_seconds(connect):
@@ -217,7 +223,7 @@ def _timeouts(timeout: Any) -> Iterator[str]:
 def _attribute(timeout: Any, name: str) -> Any:
     try:
         return getattr(timeout, name)
-    except Exception:  # a property of a class of somebody else
+    except Exception:  # with a total, urllib3 knows the read timeout only once it has connected
         return None
 
 
@@ -243,8 +249,7 @@ def _address(request: _Request, quote: Quote) -> Iterator[str]:
         target = record.url  # curl would leave out a port that is the default one
     elif target == (record.url if request.forwarded else parts.path + parts.query):
         target = None
-    shown = record.url if target is None or _ADDRESS.fullmatch(record.url) else f"{parts.scheme}://{parts.authority}/"
-    yield quote(shown)
+    yield quote(record.url if target is None or _is_clean(request) else f"{parts.scheme}://{parts.authority}/")
     if target is not None:
         yield f"--request-target {quote(target)}"
 

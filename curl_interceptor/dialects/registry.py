@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(found.name for found in pkgutil.iter_modules([folder]) if found.name not in _NOT_DIALECTS))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _dialect(name: str) -> Dialect:
     if name not in names():
         raise ConfigurationError(f"dialect must be one of {', '.join(names())}, got {name!r}")

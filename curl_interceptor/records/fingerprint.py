@@ -11,7 +11,9 @@ __all__ = ["fingerprint", "path_shape"]
 
 # A segment that names one thing among many: a number, a UUID, a long run of hexadecimal digits, or a long token that
 # mixes letters and digits. Every quantifier is bounded by the slice below.
-_IDENTIFIER = re.compile(r"(?:[0-9]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{12,}|(?=.*[0-9])[\w.~%-]{20,})")
+_IDENTIFIER = re.compile(
+    r"(?:[0-9]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{12,}|(?=.*[0-9])[\w.~%-]{20,})"
+)
 
 
 def path_shape(path: str) -> str:

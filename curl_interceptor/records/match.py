@@ -70,7 +70,9 @@ def _words(name: str, value: Any) -> tuple[str, ...]:
 
 def _patterns(name: str, value: Any) -> tuple[re.Pattern[str], ...]:
     """A text is a glob over the whole URL, a compiled pattern is searched in it."""
-    items = (value,) if isinstance(value, (str, re.Pattern)) else tuple(value) if isinstance(value, Iterable) else (None,)
+    items = (
+        (value,) if isinstance(value, (str, re.Pattern)) else tuple(value) if isinstance(value, Iterable) else (None,)
+    )
     made = []
     for item in items:
         if isinstance(item, str) and item:
@@ -79,14 +81,14 @@ def _patterns(name: str, value: Any) -> tuple[re.Pattern[str], ...]:
             made.append(item)
         else:
             raise ConfigurationError(
-                f"match: {name} must be globs over the URL such as 'https://*/v1/*', or compiled patterns, got {value!r}"
+                f"match: {name} must be URL globs such as 'https://*/v1/*', or compiled patterns, got {value!r}"
             )
     return tuple(made)
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What no inspector can want is told apart by its outcome alone; asked in the caller's thread, so constant in time."""
+    """What no inspector can want, by its outcome alone; asked in the caller's thread, so constant in time."""
 
     statuses: frozenset[int] = frozenset()
     errors: bool = False
@@ -179,7 +181,9 @@ class Match:
         if self.hosts is not None:
             hosts = _words("hosts", self.hosts)
             if any("/" in host for host in hosts):
-                raise ConfigurationError(f"match: hosts must be host names such as 'api.example.com', got {self.hosts!r}")
+                raise ConfigurationError(
+                    f"match: hosts must be host names such as 'api.example.com', got {self.hosts!r}"
+                )
             keep("_hosts", tuple(re.compile(translate(host.lower())) for host in hosts))
         if self.include is not None:
             keep("_include", _patterns("include", self.include))

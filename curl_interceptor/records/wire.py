@@ -39,7 +39,9 @@ def is_chunked(request: RequestFacts) -> bool:
     """Whether the body goes in chunks: requests does that when it is given a body without a length."""
     if request.chunked is not None:
         return request.chunked
-    return request.body_state != "none" and not any(decode(name).lower() == "content-length" for name, *_ in request.headers)
+    return request.body_state != "none" and not any(
+        decode(name).lower() == "content-length" for name, *_ in request.headers
+    )
 
 
 def sent_headers(request: RequestFacts) -> Headers:

@@ -44,6 +44,8 @@ from support.receiver import (
 )
 
 from curl_interceptor.delivery import stream, tls, transport
+from curl_interceptor.delivery.http import Target
+from curl_interceptor.delivery.route import _proxy_for
 from curl_interceptor.delivery.transport import HttpTransport, LoggerTransport, open_transport, register_scheme
 from curl_interceptor.errors import ConfigurationError, Transient
 from curl_interceptor.inspectors.base import Answer, Payload
@@ -428,6 +430,22 @@ class TestDeadline:
 
         assert trouble(receiver.url("/hook"), 0.25) == "timed out after 0.25 s"
         assert time.monotonic() - started >= 0.24
+
+    @pytest.mark.parametrize("kept", [False, True])
+    def test_nothing_is_sent_after_the_deadline(self, receiver, kept):
+        """
+        A name look-up may have used all the time up; what is sent then would arrive and count as failed.
+        """
+        post = open_transport(receiver.url(), PLAIN)
+        if kept:
+            post.post(payload(), 1)
+
+        for timeout in (0, -1):
+            with pytest.raises(Transient, match="timed out"):
+                post.post(payload(), timeout)
+
+        time.sleep(0.05)
+        assert len(receiver.requests) == kept
 
     def test_endless_informational_answers_end(self, receiver):
         """
@@ -1128,6 +1146,16 @@ class TestSolitude:
             assert open_transport(receiver.url(), PLAIN).post(payload(), 1).status == 200
             assert len(mock.calls) == 0
 
+    def test_values_on_the_way_show_nothing(self):
+        """
+        Error trackers print the variables of each frame.
+        """
+        policy = TransportPolicy(proxy=f"http://user:{SECRET}@127.0.0.1:1")
+        target = Target.of(f"https://me:{SECRET}@hooks.example/{SECRET}")
+        values = [target, _proxy_for(target, policy), open_transport(f"http://hooks.example/{SECRET}", PLAIN)]
+
+        assert SECRET not in repr(values)
+
     def test_nothing_is_logged(self, receiver, caplog):
         """
         At level DEBUG too, nobody's logger says where we post.
@@ -1148,6 +1176,8 @@ class TestSolitude:
         """
         script = """
 import sys, threading
+from curl_interceptor.delivery.http import Target
+from curl_interceptor.delivery.route import _proxy_for
 from curl_interceptor.delivery.transport import open_transport
 from curl_interceptor.inspectors.base import Payload
 from curl_interceptor.policies import TransportPolicy

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import os
 import pty
 import re
-import select
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import urllib3
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.wire import Verdict, WireServer, compare, parse
 
@@ -42,7 +45,7 @@ _SHELLS = {
     "fish": ("fish", "--no-config"),
 }
 SHELLS = [name for name, (program, *_) in _SHELLS.items() if shutil.which(program)]
-CLIENT = f"python-urllib3/{urllib3.__version__}"
+CLIENT = f"python-urllib3/{version('urllib3')}"
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 
@@ -113,7 +116,7 @@ def record_of(prepared: requests.PreparedRequest, case: Case, options: dict[str,
         timeout=options.get("timeout"),
         verify=options.get("verify", True),
         cert=options.get("cert"),
-        proxies=options.get("proxies"),
+        proxies=tuple(options.get("proxies", {}).items()),
         client=CLIENT,
     )
     return redact(Exchange(facts, None, None, started=0.0, elapsed=0.0), UNREDACTED, id="1")
@@ -133,8 +136,14 @@ class Room:
             (self.work / name).write_text("SECRET OF THIS MACHINE\n")
         (path / ".curlrc").write_text('header = "X-Evil: 1"\nuser-agent = "evil"\nproxy = "http://127.0.0.1:1"\n')
         dead = "http://127.0.0.1:1"
-        proxies = {name: dead for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(path), "LC_ALL": "C.UTF-8", "no_proxy": "", **proxies}
+        proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), dead)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(path),
+            "LC_ALL": "C.UTF-8",
+            "no_proxy": "",
+            **proxies,
+        }
 
     def run(self, shell: str, commands: list[str], **environment: str) -> None:
         """Run the commands as one script: to start a shell for each would take most of the time."""
@@ -195,12 +204,19 @@ def _target(target: str) -> Callable[[requests.PreparedRequest], None]:
 
 
 METHODS = [
-    *(case(f"{method} without body", method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")),
-    *(case(f"{method} with body", method, data=b"a=1") for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")),
+    *(
+        case(f"{method} without body", method)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
+    ),
+    *(
+        case(f"{method} with body", method, data=b"a=1")
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    ),
     case("HEAD with body", "HEAD", data=b"a=1"),
     case("HEAD with chunks", "HEAD", chunks=(b"a", b"b")),
     case("PURGE", "PURGE"),
     case("TRACE", "TRACE"),
+    case("CONNECT", "CONNECT"),
     case("method of odd token characters", "A!#$%&'*+-.^_`|~9"),
     case("method like an option", "-FOO"),
     case("method in lower case", "GET", edit=_set(method="get")),
@@ -208,7 +224,9 @@ METHODS = [
 BODIES = [
     case("form", "POST", data={"a": "1 2", "b": "ü&="}),
     case("json", "POST", json={"a": "ü", "b": [1, None, {"c": 'x"y\\z'}]}),
-    case("json of many lines", "POST", data='{\n  "a": 1,\n\t"b": 2\n}\n', headers={"Content-Type": "application/json"}),
+    case(
+        "json of many lines", "POST", data='{\n  "a": 1,\n\t"b": 2\n}\n', headers={"Content-Type": "application/json"}
+    ),
     case("text without content type", "POST", data="plain"),
     case("empty text", "POST", data=""),
     case("utf-8", "POST", data="Grüße, 世界 🎉".encode()),
@@ -230,7 +248,7 @@ BODIES = [
     case("gzip", "POST", data=b"\x1f\x8b\x08\0\0\0\0\0\0\x03", headers={"Content-Encoding": "gzip"}),
     case("multipart", "POST", files={"f": ("a.txt", b"line\nline\0\n", "text/plain")}, data={"k": "v"}),
     case("multipart of plain text", "POST", files={"f": ("@secret.txt", "text")}),
-    case("file object", "POST", data=Path(__file__).open("rb")),
+    case("file object", "POST", data=io.BytesIO(b"line\nline\n")),
     case("chunks", "POST", chunks=(b"one", b"two", b"three\n")),
     case("chunks of text", "PUT", chunks=(b"one", b"two")),
     case("chunks without content", "POST", chunks=()),
@@ -247,7 +265,10 @@ HEADERS = [
     case("own headers", headers={"X-A": "1", "x-b": "2", "X_C": "3"}),
     case("empty header", headers={"X-Empty": ""}),
     case("blank header", edit=_header("X-Blank", "  \t ")),
-    case("header without defaults", headers={"User-Agent": None, "Accept": None, "Accept-Encoding": None, "Connection": None}),
+    case(
+        "header without defaults",
+        headers={"User-Agent": None, "Accept": None, "Accept-Encoding": None, "Connection": None},
+    ),
     case("empty defaults", headers={"User-Agent": "", "Accept": "", "Accept-Encoding": ""}),
     case("empty content type", "POST", data=b"x", headers={"Content-Type": ""}),
     case("bytes header", headers={"X-Bytes": b"caf\xc3\xa9 \xff\x80"}),
@@ -291,7 +312,8 @@ TARGETS = [
     case("params", path="/p", params={"a": ["1", "2"], "b": "@secret.txt", "c": ""}),
     case("long", path="/" + "a" * 8_000),
     case("target set after prepare", edit=_target("/a[1]/{b}/%zz/~x?c=|d|")),
-    case("target of two slashes", edit=_target("/a/../b?x='\\y")),
+    case("dot segments set after prepare", edit=_target("/a/../b/./c")),
+    case("dot segments and more set after prepare", edit=_target("/a/../b?x='\\y")),
 ]
 HOSTS = [
     case("host name", path="http://localhost:{port}/a"),
@@ -301,11 +323,33 @@ HOSTS = [
     case("userinfo", path="http://user:p%40ss@127.0.0.1:{port}/a"),
 ]
 _TRICKS = [
-    "'; touch pwned; '", '"; touch pwned; "', "$(touch pwned)", "`touch pwned`", "${IFS}touch${IFS}pwned", "\\'; touch pwned; \\'",
-    "'\\''; touch pwned; '\\''", "\\", "\\\\", "\\\\\\", "'", "''", "'''", "\\'", "'\\", "\\'\\", "a\\'b\\\\'c", "!!", "!touch", "^a^b",
-    "~", "*", "?", "[a]", "{a,b}", "#x", "a #b", "&", "|", ";", "<x", ">pwned", "(touch pwned)", "=ls", "%", "%1", "$'\\x41'", "\\n\\t\\101",
-    "@secret.txt", "@-", "<secret.txt", "-", "--", "--next", "-K secret.txt", "\\u0041\\U00000041", "$x", "$1", "(", "end\\",
-]  # fmt: skip
+    *("'; touch pwned; '", '"; touch pwned; "', "$(touch pwned)", "`touch pwned`", "${IFS}touch${IFS}pwned"),
+    *("\\'; touch pwned; \\'", "'\\''; touch pwned; '\\''", "(touch pwned)", ">pwned", "<x", "<secret.txt"),
+    *("\\", "\\\\", "\\\\\\", "'", "''", "'''", "\\'", "'\\", "\\'\\", "a\\'b\\\\'c", "end\\"),
+    *(
+        "!!",
+        "!touch",
+        "^a^b",
+        "~",
+        "*",
+        "?",
+        "[a]",
+        "{a,b}",
+        "#x",
+        "a #b",
+        "&",
+        "|",
+        ";",
+        "=ls",
+        "%",
+        "%1",
+        "$x",
+        "$1",
+        "(",
+    ),
+    *("$'\\x41'", "\\n\\t\\101", "\\u0041\\U00000041"),
+    *("@secret.txt", "@-", "-", "--", "--next", "-K secret.txt"),
+]
 TRICKS = [
     *(case(f"body {text}", "POST", data=text, headers={"X-Trick": f"x{text}"}) for text in _TRICKS),
     *(case(f"piped body {text}", "POST", data=f"{text}\n") for text in _TRICKS[::3]),
@@ -336,9 +380,24 @@ PROXIES = [
     case("proxy and explicit port", path="http://api.example.com:80/a", proxied=True, send={"proxies": {"http": "http://127.0.0.1:{port}"}}),
     case("proxy and other port", path="http://api.example.com:8080/a", proxied=True, send={"proxies": {"http": "http://127.0.0.1:{port}"}}),
     case("proxy and Host", headers={"Host": "b.example"}, proxied=True, send={"proxies": {"http": "http://127.0.0.1:{port}"}}),
+    case(
+        "proxy with a password",
+        proxied=True,
+        send={"proxies": {"http": "http://us%40er:p%3Aa'ss@127.0.0.1:{port}"}},
+    ),
     case("proxy for others", send={"proxies": {"https": "http://127.0.0.1:1", "http://b.example": "http://127.0.0.1:1"}}),
 ]  # fmt: skip
-CORPUS = [*METHODS, *BODIES, *HEADERS, *TARGETS, *HOSTS, *TRICKS, *SETTINGS, *PROXIES]
+GROUPS = {
+    "methods": METHODS,
+    "bodies": BODIES,
+    "headers": HEADERS,
+    "targets": TARGETS,
+    "hosts": HOSTS,
+    "tricks": TRICKS,
+    "settings": SETTINGS,
+    "proxies": PROXIES,
+}
+CORPUS = [one for group in GROUPS.values() for one in group]
 
 
 @pytest.fixture(scope="module")
@@ -368,15 +427,16 @@ def verdicts(corpus: dict[str, tuple[Sent, WireServer]], room: Room) -> Callable
     return of
 
 
-@pytest.mark.parametrize("name", [one.name for one in CORPUS])
+@pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("shell", SHELLS)
-def test_command_puts_the_same_bytes_on_the_wire(shell: str, name: str, verdicts: Any, corpus: Any) -> None:
+def test_command_puts_the_same_bytes_on_the_wire(shell: str, group: str, verdicts: Any, corpus: Any) -> None:
     """
     Run in any of the shells, the command makes curl send what the app sent.
     """
-    verdict = verdicts(shell)[name]
+    of = verdicts(shell)
+    failed = [one.name for one in GROUPS[group] if not of[one.name]]
 
-    assert verdict, f"{verdict}\n{render(corpus[name][0].record)[:2_000]}"
+    assert not failed, "\n\n".join(f"{name}: {of[name]}\n{render(corpus[name][0].record)[:2_000]}" for name in failed)
 
 
 def test_corpus_has_names_of_its_own() -> None:
@@ -430,7 +490,11 @@ _FEW = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )
 _TEXT = st.text(st.sampled_from(" '\"\\$`!#%&*()[]{};<>|~^@=-\n\r\t\0aé0137n"), max_size=30)
-_BODY = st.one_of(st.binary(max_size=60), _TEXT.map(str.encode), st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace")))
+_BODY = st.one_of(
+    st.binary(max_size=60),
+    _TEXT.map(str.encode),
+    st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace")),
+)
 _VALUE = st.one_of(st.binary(max_size=40), _TEXT.map(lambda text: text.encode("latin-1"))).map(
     lambda value: re.sub(rb"[\0\r\n]", b"", value).lstrip(b" \t\v\f\r\n")
 )
@@ -503,30 +567,35 @@ class Terminal:
             program, *options = _SHELLS[shell]
             os.execvpe(program, [program, *options, "-i"], room.environment | {"PS1": "READY> ", "TERM": "dumb"})
         self._screen = b""
-        self.wait_for(b"READY> ")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.wait_for(b"READY> ")  # before its prompt a shell leaves the line to the terminal, which keeps 4 KB of it
+
+    def _read(self) -> None:
+        # All the time: a shell whose echo nobody reads stands still.
+        with contextlib.suppress(OSError):
+            while data := os.read(self._fd, 65536):
+                self._screen += data
 
     def wait_for(self, text: bytes) -> None:
-        """Read the screen until a text has come up."""
+        """Wait until a text has come up on the screen."""
         deadline = time.monotonic() + 10
         while text not in self._screen:
             assert time.monotonic() < deadline, self._screen
-            if select.select([self._fd], [], [], 0.1)[0]:
-                self._screen += os.read(self._fd, 65536)
-        self._screen = self._screen.partition(text)[2]
+            time.sleep(0.01)
 
     def type(self, line: str) -> None:
-        """Type a line; the terminal takes only so much at a time, and echoes it meanwhile."""
+        self._screen = b""
         data = line.encode("ascii") + b"\r"
         while data:
-            readable, writable, _ = select.select([self._fd], [self._fd], [], 10)
-            if readable:
-                self._screen += os.read(self._fd, 65536)
-            if writable:
-                data = data[os.write(self._fd, data[:256]) :]
+            data = data[os.write(self._fd, data[:256]) :]
+        self.wait_for(b"READY> ")
 
     def close(self) -> None:
-        os.close(self._fd)  # the shell is hung up
+        os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
+        self._reader.join(5)
+        os.close(self._fd)
 
 
 @contextlib.contextmanager
@@ -605,11 +674,18 @@ REFUSED: dict[str, tuple[Callable[[Record], Record], str]] = {
     "no method": (lambda record: replace(record, method=""), "the method is no HTTP token"),
     "file": (lambda record: replace(record, url="file:///etc/passwd"), "curl speaks HTTP only"),
     "no URL": (lambda record: replace(record, url="secret.txt"), "curl speaks HTTP only"),
+    "backslash in the authority": (
+        lambda record: replace(record, url="http://a\\@127.0.0.1/"),
+        "the URL holds characters",
+    ),
     "space in the URL": (lambda record: replace(record, url=record.url + " x"), "the URL holds characters"),
     "line in the target": (lambda record: replace(record, target="/a\r\nb"), "the request target holds characters"),
     "huge URL": (lambda record: replace(record, url=record.url + "x" * 140_000), "the URL is longer"),
     "chunks and a length": (lambda record: _with(record, "Transfer-Encoding", "chunked"), "both a Content-Length and"),
-    "wrong length": (lambda record: replace(record, request_body_size=15), "the Content-Length is not that of the body"),
+    "wrong length": (
+        lambda record: replace(record, request_body_size=15),
+        "the Content-Length is not that of the body",
+    ),
 }
 
 
@@ -638,24 +714,32 @@ def test_what_is_not_runnable_sends_nothing(shell: str, plain: Record, server: W
 
 
 @pytest.mark.parametrize("shell", [shell for shell in ("bash", "zsh") if shell in SHELLS])
-def test_what_is_not_runnable_sends_nothing_at_a_prompt(shell: str, plain: Record, server: WireServer, room: Room) -> None:
+def test_what_is_not_runnable_sends_nothing_at_a_prompt(
+    shell: str, plain: Record, server: WireServer, room: Room
+) -> None:
     """
     An interactive zsh knows no comments: there the line is a command that does not exist.
     """
     with terminal(room, shell) as prompt:
         for name in ("cut body", "CRLF in a header", "file"):
             prompt.type(render(REFUSED[name][0](_with(plain, "X-Raw", "\xe9'; touch pwned; '"))))
-        prompt.type("echo the'-'end")
-        prompt.wait_for(b"the-end")
 
     assert server.take_all() == []
     assert room.is_untouched()
 
 
-_ANY = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.tuples(st.text(), st.floats()))
-_ANY_TEXT = st.one_of(st.text(st.characters(), max_size=12), st.sampled_from(["", "http://h", "https://[::1]:443/a", "//", "http://:99999"]))
+_ANY = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.tuples(st.text(), st.floats())
+)
+_ANY_TEXT = st.one_of(
+    st.text(st.characters(), max_size=12),
+    st.sampled_from(["", "http://h", "https://[::1]:443/a", "//", "http://:99999"]),
+)
 _ANY_PAIRS = st.lists(
-    st.tuples(st.one_of(_ANY_TEXT, st.sampled_from(["Host", "Content-Length", "Transfer-Encoding", "http", "all"])), _ANY_TEXT), max_size=4
+    st.tuples(
+        st.one_of(_ANY_TEXT, st.sampled_from(["Host", "Content-Length", "Transfer-Encoding", "http", "all"])), _ANY_TEXT
+    ),
+    max_size=4,
 ).map(tuple)
 
 
@@ -746,12 +830,14 @@ MUTATIONS: dict[str, tuple[str, Callable[[str], str]]] = {
     "a value loses a letter": ("own headers", lambda command: command.replace("X_C: 3'", "X_C: '")),
     "an empty header is lost": ("empty header", lambda command: command.replace("'X-Empty;'", "'X-Empty:'")),
     "a default header comes back": ("header without defaults", lambda command: command.replace(" -H 'Accept:'", "")),
-    "a content type is added": ("text without content type", lambda command: command.replace(" -H 'Content-Type:'", "")),
+    "a content type is added": (
+        "text without content type",
+        lambda command: command.replace(" -H 'Content-Type:'", ""),
+    ),
     "the method is left out": ("PUT with body", lambda command: command.replace(" -X PUT", "")),
     "a file is read": ("body @secret.txt", lambda command: command.replace("--data-raw", "-d")),
     "lines are joined": ("CRLF", lambda command: command.replace("--data-binary", "-d")),
-    "the path is squeezed": ("dot segments", lambda command: command.replace(" --path-as-is", "")),
-    "brackets are ranges": ("brackets and braces", lambda command: command.replace(" -g", "")),
+    "the path is squeezed": ("dot segments set after prepare", lambda command: command.replace(" --path-as-is", "")),
     ".curlrc is read": ("GET without body", lambda command: command.replace(" -q", "")),
     "a proxy is taken": ("GET without body", lambda command: command.replace(" --noproxy '*'", "")),
     "the proxy header stays": ("proxy", lambda command: command.replace(" -H 'Proxy-Connection:'", "")),
@@ -776,6 +862,21 @@ def test_judge_sees_a_broken_command(name: str, corpus: Any, room: Room) -> None
 
     assert not verdict
     assert judge(sent, server)
+
+
+def test_brackets_are_no_ranges(server: WireServer, room: Room) -> None:
+    """
+    urllib3 escapes brackets; another client may have sent them.
+    """
+    sent = perform(case("brackets", path="/x"), server)
+    record = replace(sent.record, url=sent.record.url.replace("/x", "/[1-2]{a,b}"))
+    sent = Sent(sent.wire.replace(b"/x", b"/[1-2]{a,b}"), record)
+
+    room.run("bash", [render(record)])
+    assert judge(sent, server)
+
+    room.run("bash", [render(record).replace(" -g", "")])
+    assert not judge(sent, server)
 
 
 @pytest.mark.parametrize(
@@ -809,7 +910,10 @@ def test_judge_tolerates_what_servers_do() -> None:
     assert compare(sent, sent).kind == "exact"
     assert compare(sent, got).kind == "equivalent"
     assert compare(sent, got.replace(b"bc", b"bd")).kind == "different"
-    assert compare(b"GET / HTTP/1.1\r\nA: 1\r\nA: 2\r\n\r\n", b"GET / HTTP/1.1\r\nA: 2\r\nA: 1\r\n\r\n").kind == "different"
+    assert (
+        compare(b"GET / HTTP/1.1\r\nA: 1\r\nA: 2\r\n\r\n", b"GET / HTTP/1.1\r\nA: 2\r\nA: 1\r\n\r\n").kind
+        == "different"
+    )
     assert compare(b"GET / HTTP/1.1\r\nA: 1 \r\n\r\n", b"GET / HTTP/1.1\r\nA: 1\r\n\r\n").kind == "different"
 
 

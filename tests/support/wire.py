@@ -91,7 +91,7 @@ def _is_whole(data: bytes) -> bool:
         return False
     headers = _headers(head.split(b"\r\n")[1:])
     if _is_chunked(headers):
-        return body == b"0\r\n\r\n" or body.endswith(b"\r\n0\r\n\r\n")
+        return _unchunk(body) is not None
     return len(body) >= _length(headers)
 
 
@@ -117,7 +117,12 @@ def parse(data: bytes) -> WireRequest:
     method, target, version = first.split(b" ")
     headers = _headers(lines)
     chunked = _is_chunked(headers)
-    return WireRequest(method, target, version, headers, _unchunk(body) if chunked else body, chunked)
+    if chunked:
+        unframed = _unchunk(body)
+        if unframed is None:
+            raise ValueError(f"the chunks have no end: {body[-200:]!r}")
+        body = unframed
+    return WireRequest(method, target, version, headers, body, chunked)
 
 
 def _headers(lines: list[bytes]) -> tuple[tuple[bytes, bytes], ...]:
@@ -133,17 +138,20 @@ def _length(headers: tuple[tuple[bytes, bytes], ...]) -> int:
     return next((int(value) for name, value in headers if name == b"content-length" and value.isdigit()), 0)
 
 
-def _unchunk(data: bytes) -> bytes:
-    body = b""
-    while True:
-        size, _, data = data.partition(b"\r\n")
-        count = int(size, 16)
-        if not count:
-            return body
-        body += data[:count]
-        if data[count : count + 2] != b"\r\n":
-            raise ValueError(f"a chunk does not end where it says: {data[count : count + 20]!r}")
-        data = data[count + 2 :]
+def _unchunk(data: bytes) -> bytes | None:
+    """Return the content of chunks; None if their end is not there yet, or something comes after it."""
+    parts: list[bytes] = []
+    at = 0
+    while (end := data.find(b"\r\n", at)) >= 0:
+        size = int(data[at:end], 16)
+        if not size:
+            return b"".join(parts) if data[end:] == b"\r\n\r\n" else None
+        at = end + 2 + size
+        parts.append(data[end + 2 : at])
+        if data[at : at + 2] not in (b"\r\n", b"\r", b""):
+            raise ValueError(f"a chunk does not end where it says: {data[at : at + 20]!r}")
+        at += 2
+    return None
 
 
 @dataclass(frozen=True)

@@ -89,4 +89,6 @@ def _certificate(cert: Any) -> str | tuple[str, str] | None:
 
 def _proxies(proxies: tuple[tuple[str, str], ...], rules: Redaction) -> tuple[tuple[str, str], ...]:
     keep = rules is UNREDACTED
-    return tuple((decode(name), decode(proxy) if keep else split(decode(proxy)).join()) for name, proxy in proxies if proxy)
+    return tuple(
+        (decode(name), decode(proxy) if keep else split(decode(proxy)).join()) for name, proxy in proxies if proxy
+    )

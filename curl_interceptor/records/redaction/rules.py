@@ -97,7 +97,9 @@ class Redaction:
         for title in ("names", "keep"):
             value = getattr(self, title)
             if isinstance(value, (str, bytes)) or not all(isinstance(item, str) and words(item) for item in value):
-                raise ConfigurationError(f"redaction: {title} must be a list of names such as ['internal-id'], got {value!r}")
+                raise ConfigurationError(
+                    f"redaction: {title} must be a list of names such as ['internal-id'], got {value!r}"
+                )
             object.__setattr__(self, title, tuple(value))
         object.__setattr__(self, "_endings", frozenset((*_SECRET_ENDINGS, *(words(name) for name in self.names))))
         object.__setattr__(self, "_kept", frozenset(words(name) for name in self.keep))

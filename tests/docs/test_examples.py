@@ -1,0 +1,79 @@
+"""Every Python example that a page shows is run, in the order of the page."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+import responses
+
+import curl_interceptor
+from curl_interceptor.delivery.destination import LanePolicies
+from curl_interceptor.policies import PipelinePolicy
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def examples(page: Path) -> list[str]:
+    """The blocks of a page, each moved down to its own line, so that a traceback shows where it stands."""
+    text = page.read_text("utf-8")
+    return ["\n" * text.count("\n", 0, found.start(1)) + found[1] for found in BLOCK.finditer(text)]
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Whoever wants to connect to anywhere, or to learn where that is, fails the test."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("an example wants to leave the machine")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def broken_api():
+    """An API of others that answers 503 to everything."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            api.add(method, re.compile(r"https://api\.example\.com/"), json={"error": "try again later"}, status=503)
+        yield api
+
+
+@pytest.mark.records
+@pytest.mark.usefixtures("no_network", "broken_api")
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if examples(page)], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_examples_of_a_page_run(page):
+    """
+    Read from top to bottom, the blocks of a page are one program that works; its webhooks are recorded.
+    """
+    namespace: dict[str, object] = {"__name__": "__example__"}
+    for example in examples(page):
+        exec(compile(example, str(page), "exec"), namespace)
+
+
+def test_reference_lists_every_public_name():
+    """
+    The page of names has an entry for each name that can be imported, and for no other.
+    """
+    page = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
+    listed = re.findall(r"^\.\. auto\w+:: curl_interceptor\.(\w+)$", page, re.MULTILINE)
+
+    assert sorted(listed) == sorted(curl_interceptor.__all__)
+
+
+def test_reference_lists_every_keyword():
+    """
+    Each keyword of an adapter has its line, and nothing else has one.
+    """
+    page = (ROOT / "docs" / "reference" / "keywords.md").read_text("utf-8")
+    listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    own = {"inspectors", "match", "capture", "redaction", "enabled", "pipeline"}
+
+    assert listed == own | LanePolicies.keywords() | set(PipelinePolicy.__dataclass_fields__)

@@ -1,0 +1,290 @@
+"""How a process ends while webhooks have trouble: in time, with its own status, and with nothing on stderr."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support import receiver as replies
+from support.api import Api
+from support.process import run
+from support.receiver import Receiver
+
+# The first hook that is registered runs last of all: what it prints is the length of the exit.
+COMMON = """
+    import atexit, time
+    began = [0.0]
+    atexit.register(lambda: print("ended", time.monotonic() - began[0]))
+    import os, sys, threading, signal
+    import requests, curl_interceptor
+    from curl_interceptor import BatchPolicy
+    session = requests.Session()
+    began[0] = time.monotonic()
+"""
+
+
+@pytest.fixture(scope="module")
+def api():
+    with Api() as server:
+        yield server
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as server:
+        yield server
+
+
+def records(receiver: Receiver) -> list[dict]:
+    found = []
+    for body in receiver.bodies():
+        document = json.loads(body)
+        found.extend(document if isinstance(document, list) else [document])
+    return found
+
+
+def exit_seconds(out: str) -> float:
+    """What the exit took: from the last line of the script to the last of all exit hooks."""
+    return float(out.split("ended ")[1].split()[0])
+
+
+def test_a_lone_record_is_delivered_at_exit(api, receiver):
+    """
+    A script that fails one request and ends has told of it.
+    """
+    ended = run(
+        COMMON + "    curl_interceptor.mount(session, hook)\n    session.get(url)\n",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert [record["status"] for record in records(receiver)] == [500]
+    assert exit_seconds(ended.out) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [("pass", 0), ("sys.exit(7)", 7), ("os.kill(os.getpid(), signal.SIGTERM)", 3)],
+    ids=["normal end", "sys.exit", "handled SIGTERM"],
+)
+@pytest.mark.parametrize("answer", ["hang", "hang_before_reading", "drip_head", "drip_body"])
+def test_exit_is_in_time_with_a_hung_webhook(api, receiver, answer, ending, status):
+    """
+    The process ends within `exit_timeout` and half a second, its status untouched, and nothing on stderr.
+    """
+    receiver.script("/hook", then=getattr(replies, answer)())
+    ended = run(
+        COMMON
+        + f"""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    adapter = curl_interceptor.mount(session, hook, batch=BatchPolicy(1, 0), cooldown=None)
+    for _ in range(20):
+        session.get(url)
+    time.sleep(0.2)
+    began[0] = time.monotonic()
+    {ending}
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (status, "")
+    assert exit_seconds(ended.out) < 2.5
+
+
+def test_an_uncaught_exception_stays_the_only_thing_on_stderr(api, receiver):
+    """
+    The traceback and the status of a crashing script are its own.
+    """
+    receiver.script("/hook", then=replies.hang())
+    ended = run(
+        COMMON
+        + """
+    curl_interceptor.mount(session, hook)
+    session.get(url)
+    raise SystemError("the app's own")
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert ended.status == 1
+    assert ended.err.strip().splitlines()[-1] == "SystemError: the app's own"
+    assert "curl_interceptor" not in ended.err
+    assert exit_seconds(ended.out) < 2.5
+
+
+@pytest.mark.parametrize("trouble", ["refused", "unavailable"])
+def test_exit_is_at_once_where_waiting_is_useless(api, receiver, trouble):
+    """
+    A webhook that refuses or answers 503 costs two attempts, not the whole deadline.
+    """
+    receiver.script("/hook", then=replies.status(503))
+    hook = replies.refused_url() if trouble == "refused" else receiver.url("/hook")
+    ended = run(
+        COMMON
+        + """
+    curl_interceptor.mount(session, hook, batch=BatchPolicy(1, 0), cooldown=None)
+    for _ in range(50):
+        session.get(url)
+    began[0] = time.monotonic()
+""",
+        hook=hook,
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert exit_seconds(ended.out) < 1.0
+
+
+def test_a_healthy_webhook_gets_everything_beside_a_hung_one(api, receiver):
+    """
+    At exit, what one webhook cannot take does not cost another one its records.
+    """
+    receiver.script("/hung", then=replies.hang())
+    ended = run(
+        COMMON
+        + """
+    curl_interceptor.mount(session, hung, healthy, cooldown=None)
+    for _ in range(100):
+        session.get(url)
+    began[0] = time.monotonic()
+""",
+        hung=receiver.url("/hung"),
+        healthy=receiver.url("/healthy"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    delivered = sum(len(json.loads(body)) for body in receiver.bodies("/healthy"))
+    assert delivered == 100
+    assert exit_seconds(ended.out) < 2.5
+
+
+def test_what_the_cooldown_holds_back_is_told_at_exit(api, receiver):
+    """
+    A process that ends in the middle of a window says how often it happened.
+    """
+    ended = run(
+        COMMON
+        + """
+    adapter = curl_interceptor.mount(session, hook)
+    for _ in range(37):
+        session.get(url)
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert sum(1 + record["suppressed"] for record in records(receiver)) == 37
+    assert len(records(receiver)) == 2
+
+
+def test_requests_of_exit_hooks_harm_nobody(api, receiver):
+    """
+    Requests made in `atexit` hooks that run before and after ours, the first of the process included, are harmless.
+    """
+    ended = run(
+        """
+    import atexit, os
+    import requests
+    session = requests.Session()
+    atexit.register(lambda: session.get(url + "?after"))
+    import curl_interceptor
+    curl_interceptor.mount(session, hook, cooldown=None)
+    atexit.register(lambda: session.get(url + "?before"))
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert [record["url"].partition("?")[2] for record in records(receiver)] == ["before"]
+
+
+def test_daemon_threads_that_go_on_requesting_harm_nobody(api, receiver):
+    """
+    A daemon thread that sends requests until the interpreter is gone neither hangs nor dirties the end.
+    """
+    ended = run(
+        COMMON
+        + """
+    curl_interceptor.mount(session, hook, cooldown=None)
+    def loop():
+        own = requests.Session()
+        curl_interceptor.mount(own, hook, cooldown=None)
+        while True:
+            own.get(url)
+    for _ in range(3):
+        threading.Thread(target=loop, daemon=True).start()
+    time.sleep(0.3)
+    began[0] = time.monotonic()
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert exit_seconds(ended.out) < 2.5
+
+
+def test_a_logging_inspector_logs_at_exit_from_the_exiting_thread(api):
+    """
+    The default inspector's record of a script's last request is not lost, and no other thread writes it.
+    """
+    ended = run(
+        COMMON
+        + """
+    import logging
+    logging.basicConfig(stream=sys.stdout, format="%(threadName)s %(levelname)s %(message)s")
+    curl_interceptor.mount(session)
+    session.get(url + "?token=hidden")
+""",
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert "MainThread WARNING 500 after" in ended.out
+    assert "curl -q" in ended.out
+    assert "token=REDACTED" in ended.out
+    assert "hidden" not in ended.out
+
+
+def test_interrupt_in_the_middle_of_the_exit_is_quiet(api, receiver):
+    """
+    Ctrl-C while the exit hook waits for a hung webhook ends the process at once.
+    """
+    receiver.script("/hook", then=replies.hang())
+    ended = run(
+        COMMON
+        + """
+    curl_interceptor.mount(session, hook, exit_timeout=20)
+    session.get(url)
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+        interrupt_after=2.5,
+    )
+
+    assert ended.err == ""
+    assert ended.seconds < 8
+
+
+def test_import_starts_no_thread_and_a_session_without_failures_neither(api):
+    """
+    No thread before the first record.
+    """
+    ended = run(
+        COMMON
+        + """
+    adapter = curl_interceptor.mount(session, "http://127.0.0.1:9/hook", cooldown=None)
+    session.get(url)
+    print(threading.active_count(), adapter.stats().threads)
+""",
+        url=api.url("/status/200"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("1 0")

@@ -1,0 +1,189 @@
+"""Forked children: none hangs, each tells of its own failures once, and none repeats its parent's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.api import Api
+from support.process import run
+from support.receiver import Receiver
+
+
+
+@pytest.fixture(scope="module")
+def api():
+    with Api() as server:
+        yield server
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as server:
+        yield server
+
+
+def names(receiver: Receiver) -> list[str]:
+    """What each delivered record calls itself: the query of its URL."""
+    found = []
+    for body in receiver.bodies():
+        document = json.loads(body)
+        found.extend(record["url"].partition("?")[2] for record in (document if isinstance(document, list) else [document]))
+    return found
+
+
+def test_fifty_forks_under_load(api, receiver):
+    """
+    While threads of the parent send failing requests, each child's own record arrives exactly once, and none hangs.
+    """
+    ended = run(
+        """
+    import os, sys, threading, time
+    import requests, curl_interceptor
+    from curl_interceptor import BatchPolicy
+    session = requests.Session()
+    adapter = curl_interceptor.mount(session, hook, cooldown=None, batch=BatchPolicy(50, 0.01))
+    stop = threading.Event()
+    def load(number):
+        own = requests.Session()
+        own.mount("http://", adapter)
+        count = 0
+        while not stop.is_set():
+            own.get(url + f"?parent-{number}-{count}")
+            count += 1
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    children = []
+    for number in range(50):
+        child = os.fork()
+        if child == 0:
+            mine = requests.Session()    # of its own: a pool of connections must not be shared with the parent
+            adapter = curl_interceptor.mount(mine, hook, cooldown=None, batch=BatchPolicy(50, 0.01))
+            mine.get(url + f"?child-{number}")
+            done = adapter.flush(8)
+            os._exit(0 if done and adapter.stats().balanced else 1)
+        children.append(child)
+        time.sleep(0.005)
+    deadline = time.monotonic() + 20
+    failed = 0
+    for child in children:
+        while True:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                failed += status != 0
+                break
+            if time.monotonic() > deadline:
+                os.kill(child, 9)
+            time.sleep(0.005)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert adapter.flush(10), adapter.stats()
+    stats = adapter.stats()
+    assert stats.balanced, stats
+    print(failed, stats.accepted, stats.delivered)
+""",
+        timeout=60,
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    failed, accepted, delivered = map(int, ended.out.split())
+    assert failed == 0
+    assert accepted == delivered
+    arrived = names(receiver)
+    assert sorted(name for name in arrived if name.startswith("child")) == sorted(f"child-{n}" for n in range(50))
+    assert len(arrived) == len(set(arrived))
+    assert sum(name.startswith("parent") for name in arrived) == delivered
+
+
+def test_a_child_does_not_repeat_the_backlog_of_its_parent(api, receiver):
+    """
+    What waits in the parent at the fork is delivered by the parent alone.
+    """
+    ended = run(
+        """
+    import os
+    import requests, curl_interceptor
+    session = requests.Session()
+    adapter = curl_interceptor.mount(session, hook, cooldown=None)
+    for number in range(5):
+        session.get(url + f"?parent-{number}")
+    session.close()                                    # a kept connection must not be shared with the child
+    child = os.fork()
+    session.get(url + ("?child" if child == 0 else "?parent-5"))
+    if child:
+        os.waitpid(child, 0)
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert sorted(names(receiver)) == ["child", *(f"parent-{number}" for number in range(6))]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_of_multiprocessing_deliver_what_they_captured(api, receiver, tmp_path, method):
+    """
+    They end without `atexit`; their last record arrives all the same.
+    """
+    script = tmp_path / "app.py"
+    script.write_text(
+        f"""
+import multiprocessing, sys
+import requests, curl_interceptor
+
+def work(number):
+    session = requests.Session()
+    curl_interceptor.mount(session, {receiver.url("/hook")!r}, cooldown=None)
+    session.get({api.url("/status/500")!r} + f"?child-{{number}}")
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context({method!r})
+    children = [context.Process(target=work, args=(number,)) for number in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    sys.exit(max(child.exitcode for child in children))
+""",
+        encoding="utf-8",
+    )
+    ended = run("import runpy\nrunpy.run_path(path, run_name='__main__')", path=str(script))
+
+    assert (ended.status, ended.err) == (0, "")
+    assert sorted(names(receiver)) == ["child-0", "child-1", "child-2"]
+
+
+def test_a_closed_pipeline_stays_closed_in_a_child(api, receiver):
+    """
+    A fork does not bring back what was closed.
+    """
+    ended = run(
+        """
+    import os
+    import requests, curl_interceptor
+    session = requests.Session()
+    adapter = curl_interceptor.mount(session, hook, cooldown=None, pipeline=curl_interceptor.Pipeline())
+    session.get(url + "?before")
+    adapter.pipeline.close()
+    session.close()
+    child = os.fork()
+    session.get(url + "?after")
+    stats = adapter.stats()
+    ok = stats.balanced and stats.dropped == {"shutdown": 1}
+    if child == 0:
+        os._exit(0 if ok else 1)
+    assert ok, stats
+    assert os.waitpid(child, 0)[1] == 0
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert names(receiver) == ["before"]
