@@ -44,6 +44,11 @@ class _MemoryTransport:
 
     idle_since: float | None = None
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether the recording is gone."""
+        return self._address not in _recordings
+
     def __init__(self, address: str, policy: TransportPolicy) -> None:
         self._address = ":".join(address.split(":")[:2])
 

@@ -61,7 +61,7 @@ class CooldownWindows(Generic[T]):
         """Memory of what is held back."""
 
     def __len__(self) -> int:
-        return len(self._windows)
+        return len(self._windows) + len(self._released)
 
     def admits(self, key: str) -> bool:
         """Whether this one may go on. If so, its equals are held back from now on."""

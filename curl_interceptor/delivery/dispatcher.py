@@ -141,7 +141,8 @@ class Dispatcher:
     @property
     def alive(self) -> bool:
         """Whether the thread lives."""
-        return self.thread is not None and self.thread.is_alive()
+        thread = self.thread
+        return thread is not None and thread.is_alive()
 
     def start(self) -> bool:
         """Start the thread if there is none. Whoever finds another one at it leaves it at that."""
@@ -151,10 +152,10 @@ class Dispatcher:
             return False
         try:
             if not self.alive:
-                thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
-                thread.start()
-                self.thread = thread
+                self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
+                self.thread.start()
         except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
+            self.thread = None
             return False
         finally:
             self._starting.release()
@@ -175,31 +176,36 @@ class Dispatcher:
         while not self.ended:
             try:
                 self.turn()
-                self._rest()
+                if not self._rest():
+                    return
             except Exception as error:  # a mistake of ours must not end the deliveries
                 self.troubles.note("internal", f"the dispatcher met {type(error).__name__}: please report this")
                 time.sleep(0.05)
         with self.lock:  # what was in hand when the end came
             for lane in self.lanes.values():
                 lane.abandon("shutdown", flying=True)
+        self.thread = None
 
-    def _rest(self) -> None:
-        """Sleep until something is due, something comes, or the linger is over."""
+    def _rest(self) -> bool:
+        """Sleep until something is due, something comes, or the linger is over; False if the thread is not needed."""
         now = time.monotonic()
         until = self._next_due(now)
         with self.lock:
             if self._outcomes or self.ended or (self._hurried and (self.queue.queue or self._in_hand)):
-                return
+                return True
             if self._take_at > now:
                 until = min(until, self._take_at)
             elif self.queue.queue:
-                return
+                return True
+            elif until == inf and not self.lanes and not self._hurried:
+                self.thread = None  # the next exchange starts another one
+                return False
             else:
                 self.queue.asleep = True
         try:
             self.gate.get(timeout=None if until == inf else min(max(0.0, until - now), 3_600.0))
         except Empty:
-            return
+            return True
         finally:
             woken = not self.queue.asleep
             self.queue.asleep = False
@@ -210,6 +216,7 @@ class Dispatcher:
                 break
         if woken and not self._hurried and self._take_at <= now:
             self._take_at = time.monotonic() + self.policy.linger
+        return True
 
     @property
     def _hurried(self) -> bool:
@@ -331,7 +338,7 @@ class Dispatcher:
             while lane.due(now, hurried=hurried, draining=draining) <= now:
                 if not self._begin(lane, now):
                     self._hand_on(lane, now)
-            self._close_idle(lane, now)
+            self._tidy(lane, now)
 
     def _begin(self, lane: Lane, now: float) -> bool:
         timeout = lane.policies.transport.total
@@ -354,14 +361,29 @@ class Dispatcher:
             self._fallbacks.take(lane, lane.lost[0], now)
             lane.lost.popleft()  # only now: in between it would be nowhere, and `quiet` would not see it
 
-    def _close_idle(self, lane: Lane, now: float) -> None:
+    def _tidy(self, lane: Lane, now: float) -> None:
+        """Let go what is not used any more: a connection, and at last the lane."""
+        if lane.in_flight is not None:
+            return
         since = lane.transport.idle_since
-        if since is not None and lane.in_flight is None and now - since > lane.policies.transport.idle:
+        if since is not None and now - since >= lane.policies.transport.idle:
             lane.transport.close()
+        if lane.forgettable and (lane.transport.abandoned or now - lane.last_used >= _LANE_IDLE):
+            lane.transport.close()
+            with self.lock:
+                self.lanes = {address: other for address, other in self.lanes.items() if other is not lane}
+
+    def _next_tidy(self, lane: Lane) -> float:
+        since = lane.transport.idle_since
+        if lane.in_flight is not None:
+            return inf
+        forgotten = lane.last_used + _LANE_IDLE if lane.forgettable else inf
+        return min(forgotten, inf if since is None else since + lane.policies.transport.idle)
 
     def _next_due(self, now: float) -> float:
         hurried = bool(self.hurry)
         due = min((lane.next_due(now, hurried=hurried) for lane in self.lanes.values()), default=inf)
+        due = min([due, *map(self._next_tidy, self.lanes.values())])
         if self._open:
             due = min(due, self._open[0].due)
         return due

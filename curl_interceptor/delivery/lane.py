@@ -168,6 +168,12 @@ class Lane:
         flying = len(self.in_flight.items) if self.in_flight else 0
         return len(self._fresh) + sum(len(part.items) for part in self._parts) + flying
 
+    @property
+    def forgettable(self) -> bool:
+        """Whether a new lane would do the same: nothing waits, and nothing has to be remembered."""
+        trouble = self.closed or self.breaker.is_open or self.not_before > self.last_used
+        return not (trouble or self.pending or self.lost or (self._cooldown is not None and len(self._cooldown)))
+
     def due(self, now: float, *, hurried: bool = False, draining: bool = False) -> float:
         """When there will be a job; inf while there is nothing to do.
 
@@ -187,7 +193,7 @@ class Lane:
 
     def next_due(self, now: float, *, hurried: bool = False) -> float:
         """When this lane wants to be looked at again: for a job, or to let something end."""
-        ends = self._cooldown.next_due() if self._cooldown else inf
+        ends = self._cooldown.next_due() if self._cooldown is not None else inf
         return min(self.due(now, hurried=hurried), ends, self._next_expiry(), self._takeover())
 
     def begin(self, now: float, *, draining: bool = False) -> Part | None:
@@ -469,7 +475,7 @@ class Lane:
     @property
     def held_bytes(self) -> int:
         """Approximate memory of what waits here, the cooldown's included."""
-        return self._bytes + (self._cooldown.bytes if self._cooldown else 0)
+        return self._bytes + (self._cooldown.bytes if self._cooldown is not None else 0)
 
     def stats(self) -> InspectorStats:
         """The books of this lane."""

@@ -124,7 +124,7 @@ class Pipeline:
         if dispatcher.pid != os.getpid():
             dispatcher = self._begin_anew()
         taken = dispatcher.offer(Waiting(exchange, route, recording.current), size)
-        if dispatcher.thread is None or not dispatcher.thread.is_alive():
+        if dispatcher.thread is None:
             self._start(dispatcher)
         return taken
 

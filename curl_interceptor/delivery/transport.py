@@ -36,6 +36,10 @@ class Transport(Protocol):
     idle_since: float | None
     """Monotonic time of the last use if a connection is kept open, else None."""
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody looks at the address any more, so that its lane may go at once."""
+
     def post(self, payload: Payload, timeout: float) -> Answer:
         """Make one attempt that ends within `timeout` seconds, and return the answer, whatever it says.
 
@@ -62,6 +66,7 @@ class HttpTransport:
         self._address = address
         self._policy = policy
         self._kept: Connection | None = None
+        self.abandoned = False
         self.idle_since: float | None = None
 
     def post(self, payload: Payload, timeout: float) -> Answer:
@@ -131,6 +136,7 @@ class HttpTransport:
 class LoggerTransport:
     """Writes each payload as one line to the logger that the address names, such as `logging:my_app.calls`."""
 
+    abandoned = False
     idle_since: float | None = None
 
     def __init__(self, address: str, policy: TransportPolicy) -> None:

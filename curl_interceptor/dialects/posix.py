@@ -130,11 +130,14 @@ def _body_obstacle(record: Record) -> str:
 
 def _header_obstacle(record: Record) -> str:
     for name, value in record.request_headers:
+        length = len(name) + len(": ") + len(value)
         if not _HEADER_NAME.fullmatch(name) or (not value and ";" in name):
             return "curl cannot send a header of this name"
-        if not (value.isascii() and value.isprintable()) and _BAD_VALUE.search(value):
-            return "a header holds bytes that curl cannot send"
-        if len(name) + len(value) >= ARGUMENT_LIMIT - 2:
+        if not (value.isascii() and value.isprintable()):
+            if _BAD_VALUE.search(value):
+                return "a header holds bytes that curl cannot send"
+            length *= 4  # as octal numbers, which are an argument too where printf is no builtin
+        if length >= ARGUMENT_LIMIT:
             return "a header is longer than an argument may be"
     return ""
 
@@ -167,6 +170,13 @@ def _connection(request: _Request, quote: Quote) -> Iterator[str]:
     """Yield how to reach the server, whatever the environment of the shell says about it."""
     record = request.record
     yield f"-x {quote(_bytes(request.proxy))} --noproxy ''" if request.proxy else "--noproxy '*'"
+    if request.parts.scheme == "https" or request.proxy.startswith("https:"):
+        yield from _certificates(record, quote)
+    if record.timeout is not None:
+        yield from _timeouts(record.timeout)
+
+
+def _certificates(record: Record, quote: Quote) -> Iterator[str]:
     if record.verify is False:
         yield "-k"
     elif isinstance(record.verify, str) and record.verify:
@@ -177,8 +187,6 @@ def _connection(request: _Request, quote: Quote) -> Iterator[str]:
         yield "--cert " + quote(_bytes(cert.replace("\\", "\\\\").replace(":", "\\:")))
         if key:
             yield f"--key {quote(_bytes(key))}"
-    if record.timeout is not None:
-        yield from _timeouts(record.timeout)
 
 
 def _proxy(record: Record, parts: Parts) -> str:

@@ -668,6 +668,7 @@ REFUSED: dict[str, tuple[Callable[[Record], Record], str]] = {
     "empty header name": (lambda record: _with(record, "", "x"), "a header of this name"),
     "empty header with a semicolon": (lambda record: _with(record, "X;Y", ""), "a header of this name"),
     "huge header": (lambda record: _with(record, "X", "x" * 140_000), "longer than an argument"),
+    "huge header of odd bytes": (lambda record: _with(record, "X", "\xe9" * 40_000), "longer than an argument"),
     "two hosts": (lambda record: _with(_with(record, "Host", "a"), "host", "b"), "one Host header"),
     "method with a space": (lambda record: replace(record, method="GET /x HTTP/1.1"), "the method is no HTTP token"),
     "method with a line": (lambda record: replace(record, method="GET\r\n"), "the method is no HTTP token"),

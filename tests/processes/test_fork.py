@@ -10,7 +10,6 @@ from support.process import run
 from support.receiver import Receiver
 
 
-
 @pytest.fixture(scope="module")
 def api():
     with Api() as server:
@@ -28,7 +27,9 @@ def names(receiver: Receiver) -> list[str]:
     found = []
     for body in receiver.bodies():
         document = json.loads(body)
-        found.extend(record["url"].partition("?")[2] for record in (document if isinstance(document, list) else [document]))
+        found.extend(
+            record["url"].partition("?")[2] for record in (document if isinstance(document, list) else [document])
+        )
     return found
 
 

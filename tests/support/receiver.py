@@ -10,6 +10,7 @@ The end of the `with` block ends all of its threads, whatever they are at.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import socket
@@ -418,6 +419,7 @@ def tunnel() -> Reply:
 def _closed_port() -> socket.socket:
     sock = socket.socket()  # bound and never listening: nobody else gets the port, and connecting is refused
     sock.bind((HOST, 0))
+    atexit.register(sock.close)
     return sock
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..exchange import BodyState, Exchange, RawHeaders
+from ..exchange import BodyState, Exchange, RawHeaders, RequestFacts
 from ..fingerprint import fingerprint
 from ..record import Headers, Record
 from ..url import split
@@ -26,7 +26,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     """
     request, response, failure = exchange.request, exchange.response, exchange.failure
     parts = split(request.url)
-    body, body_size = _request_body(request.body, request.body_size, request.headers)
+    body, body_size = _request_body(request)
     return Record(
         id=id,
         method=request.method,
@@ -62,11 +62,13 @@ def _headers(headers: Headers, rules: Redaction) -> Headers:
     return tuple((name, texts.header(name, value, rules)) for name, value in headers)
 
 
-def _request_body(body: bytes | str | None, size: int | None, headers: RawHeaders) -> tuple[bytes | None, int | None]:
+def _request_body(request: RequestFacts) -> tuple[bytes | None, int | None]:
+    body, state, size = request.body, request.body_state, request.body_size
     if isinstance(body, str):
         body = body.encode("utf-8", "surrogatepass")
+        size = len(body) if state == "complete" else size
     if size is None:
-        size = _content_length(headers)
+        size = _content_length(request.headers)
     return body, size
 
 
@@ -87,8 +89,12 @@ def _certificate(cert: Any) -> str | tuple[str, str] | None:
     return None if cert is None else str(cert)
 
 
+def _proxy(proxy: Any, *, keep: bool) -> str:
+    """An empty one stays: it says that no proxy was used."""
+    text = decode(proxy) if proxy else ""
+    return text if keep or not text else split(text).join()
+
+
 def _proxies(proxies: tuple[tuple[str, str], ...], rules: Redaction) -> tuple[tuple[str, str], ...]:
     keep = rules is UNREDACTED
-    return tuple(
-        (decode(name), decode(proxy) if keep else split(decode(proxy)).join()) for name, proxy in proxies if proxy
-    )
+    return tuple((decode(name), _proxy(proxy, keep=keep)) for name, proxy in proxies)
