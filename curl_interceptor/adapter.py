@@ -18,7 +18,8 @@ import requests
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-from .capture.exchange import Capture
+from .capture.call import Capture
+from .capture.draft import Draft
 from .delivery.destination import LanePolicies, Route, plan_route
 from .delivery.guard import in_delivery
 from .delivery.pipeline import Pipeline, default_pipeline
@@ -28,7 +29,6 @@ from .inspectors.logger import LoggingInspector
 from .inspectors.recognise import inspector_for
 from .observe.stats import Stats
 from .policies import CapturePolicy, PipelinePolicy, check_flag, check_policy
-from .records.exchange import Exchange
 from .records.match import Match
 from .records.redaction import Redaction
 
@@ -58,15 +58,16 @@ class _Settings:
 class _Sink:
     """The pipeline as seen by one adapter's capture."""
 
-    __slots__ = ("_offer", "_route", "watch")
+    __slots__ = ("_offer", "_route", "trouble", "watch")
 
     def __init__(self, pipeline: Pipeline, route: Route) -> None:
         self._offer = pipeline.offer
         self._route = route
         self.watch = pipeline.watch
+        self.trouble = pipeline.trouble
 
-    def offer(self, exchange: Exchange, size: int) -> bool:
-        return self._offer(exchange, size, self._route)
+    def offer(self, draft: Draft, size: int) -> bool:
+        return self._offer(draft, size, self._route)
 
 
 class CaptureMixin(HTTPAdapter):

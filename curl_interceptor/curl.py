@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 from uuid import uuid4
 
 import requests
 
-from .capture.request import request_facts
+from .capture.draft import Draft, Sink
 from .dialects import render
 from .errors import ConfigurationError
 from .policies import CapturePolicy, check_policy
-from .records.exchange import Exchange
 from .records.record import Record
 from .records.redaction import Redaction, redact
 
@@ -19,6 +19,7 @@ __all__ = ["to_curl"]
 
 _WHOLE = CapturePolicy(request_body=16 * 1024 * 1024)
 _DEFAULT = Redaction()
+_NOWHERE = cast("Sink", None)  # the draft is used at once and never handed over
 
 
 def to_curl(
@@ -52,6 +53,5 @@ def to_curl(
         source = source.prepare()
     if not isinstance(source, requests.PreparedRequest):
         raise ConfigurationError(f"to_curl() takes a request, a response or a record, got a {type(source).__name__}")
-    facts = request_facts(source, (), {}, _WHOLE)
-    exchange = Exchange(facts, None, None, time.time(), 0.0)
-    return render(redact(exchange, redaction, id=str(uuid4())), dialect=dialect)
+    draft = Draft(_NOWHERE, _WHOLE, source, (), {}, time.perf_counter(), 0.0)
+    return render(redact(draft.exchange(), redaction, id=str(uuid4())), dialect=dialect)

@@ -87,7 +87,10 @@ def run(options: argparse.Namespace) -> int:
             _show(terminal, document)
         _show_stats(terminal, stats)
 
-        complaints = [*_missing(calls, documents), *_leaks(receiver.posts), *_undelivered(stats, documents)]
+        if stats.accepted == 0:
+            complaints = ["Nothing was captured: does CURL_INTERCEPTOR_ENABLED in the environment switch it off?"]
+        else:
+            complaints = [*_missing(calls, documents), *_leaks(receiver.posts), *_undelivered(stats, documents)]
     for complaint in complaints:
         terminal.say(complaint, "red")
     if not complaints:

@@ -89,6 +89,8 @@ class CooldownWindows(Generic[T]):
         if window is not None and window.until is None:
             window.until = now + self._policy.seconds
             self._ends.append((window.until, key))
+            if len(self._ends) > 2 * self._policy.max_keys:  # ends of windows that had to make room
+                self._ends = deque(end for end in self._ends if self._ending(*end))
 
     def lost(self, key: str) -> None:
         """The admitted one was lost: lift the window, so that an equal tells of the failure after all."""
@@ -100,13 +102,12 @@ class CooldownWindows(Generic[T]):
         """Return what goes out now. Whoever gets one of these admits it: its own window has begun."""
         while self._ends and self._ends[0][0] <= now:
             until, key = self._ends.popleft()
-            window = self._windows.get(key)
-            if window is not None and window.until == until:
+            if window := self._ending(until, key):
                 del self._windows[key]
                 self._release(key, window)
+        for suppressed in self._released:  # it may grow: one that is admitted may end the window of another
+            self.admits(suppressed.key)
         released, self._released = self._released, []
-        for suppressed in released:
-            self._windows.setdefault(suppressed.key, _Window())
         return released
 
     def release_all(self) -> list[Suppressed[T]]:
@@ -123,6 +124,11 @@ class CooldownWindows(Generic[T]):
         if self._released:
             return -inf
         return self._ends[0][0] if self._ends else inf
+
+    def _ending(self, until: float, key: str) -> _Window[T] | None:
+        """The window that ends then; none if it has gone before."""
+        window = self._windows.get(key)
+        return window if window is not None and window.until == until else None
 
     def _release(self, key: str, window: _Window[T]) -> None:
         if window.last is not None:

@@ -33,14 +33,14 @@ from .queue import ExchangeQueue
 from .transport import open_transport
 from .workers import Workers
 
-__all__ = ["Dispatcher", "OpenExchange", "Recorder"]
+__all__ = ["Dispatcher", "Draft", "Recorder", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _LANE_IDLE = 600.0
 
 
-class OpenExchange(Protocol):
-    """A wanted exchange whose body is still read by the app."""
+class Draft(Protocol):
+    """An exchange as the caller's thread noted it down, perhaps with a body that the app still reads."""
 
     due: float
     """When it goes without its body, on the monotonic clock."""
@@ -52,6 +52,9 @@ class OpenExchange(Protocol):
     def give_up(self) -> None:
         """Hand it over without its body, unless it was handed over already."""
 
+    def exchange(self) -> Exchange:
+        """Return what was noted down as plain facts."""
+
 
 class Recorder(Protocol):
     """Stands in for every webhook while an app is tested."""
@@ -61,9 +64,9 @@ class Recorder(Protocol):
 
 
 class Waiting(NamedTuple):
-    """What lies in the queue: an exchange, and where its adapter sends exchanges."""
+    """What lies in the queue: a draft, and where its adapter sends exchanges."""
 
-    exchange: Exchange
+    draft: Draft
     route: Route
     recorder: Recorder | None
 
@@ -113,7 +116,7 @@ class Dispatcher:
         self.deadline: float | None = None
         """When the end of the pipeline is over; None while nobody ends it."""
         self.ended = False
-        self._open: deque[OpenExchange] = deque()
+        self._open: deque[Draft] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         self._fallbacks = FallbackStage(self._lane_for, self.troubles)
@@ -130,13 +133,15 @@ class Dispatcher:
         """Put an exchange into the queue, or refuse and count it; never waits."""
         return self.queue.offer(waiting, size)
 
-    def watch(self, exchange: OpenExchange) -> None:
-        """Remember a wanted exchange whose body is still open."""
-        with self.lock:
-            self._open.append(exchange)
-            if self.queue.asleep:
-                self.gate.put(None)
-                self.queue.asleep = False
+    def watch(self, draft: Draft) -> None:
+        """Remember a wanted exchange whose body is still open.
+
+        Without the lock: the dispatcher looks again after it has said that it sleeps, so one of the two sees the other.
+        """
+        self._open.append(draft)
+        if self.queue.asleep:
+            self.gate.put(None)
+            self.queue.asleep = False
 
     @property
     def alive(self) -> bool:
@@ -202,6 +207,9 @@ class Dispatcher:
                 return False
             else:
                 self.queue.asleep = True
+        if self.queue.asleep and self._next_due(now) < until:  # an open exchange came in between
+            self.queue.asleep = False
+            return True
         try:
             self.gate.get(timeout=None if until == inf else min(max(0.0, until - now), 3_600.0))
         except Empty:
@@ -260,7 +268,7 @@ class Dispatcher:
         """Give an exchange to every lane that wants it."""
         wanted = False
         try:
-            redacted = _Redacted(waiting.exchange)
+            redacted = _Redacted(waiting.draft.exchange())
             chosen: dict[int, Lane] = {}
             for destination in waiting.route.destinations:
                 if self._wants(destination, redacted):

@@ -17,10 +17,9 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..observe.stats import Stats
 from ..policies import PipelinePolicy, check_number
-from ..records.exchange import Exchange
 from . import recording
 from .destination import Destination, LanePolicies, Route
-from .dispatcher import Dispatcher, OpenExchange, Waiting
+from .dispatcher import Dispatcher, Draft, Waiting
 from .transport import forget_after_fork
 
 __all__ = ["Pipeline", "default_pipeline"]
@@ -118,24 +117,30 @@ class Pipeline:
                 )
         return tuple(claims)
 
-    def offer(self, exchange: Exchange, size: int, route: Route) -> bool:
+    def offer(self, draft: Draft, size: int, route: Route) -> bool:
         """Take an exchange, or refuse and count it; never waits. `size` is its approximate memory in bytes."""
         dispatcher = self._dispatcher
         if dispatcher.pid != os.getpid():
             dispatcher = self._begin_anew()
-        taken = dispatcher.offer(Waiting(exchange, route, recording.current), size)
+        taken = dispatcher.offer(Waiting(draft, route, recording.current), size)
         if dispatcher.thread is None:
             self._start(dispatcher)
         return taken
 
-    def watch(self, exchange: OpenExchange) -> None:
+    def watch(self, draft: Draft) -> None:
         """Remember a wanted exchange whose body the app still reads."""
         dispatcher = self._dispatcher
         if dispatcher.pid != os.getpid():
             dispatcher = self._begin_anew()
-        dispatcher.watch(exchange)
+        dispatcher.watch(draft)
         if dispatcher.thread is None:
             self._start(dispatcher)
+
+    def trouble(self) -> None:
+        """Count a call that could not be captured."""
+        dispatcher = self._dispatcher
+        with dispatcher.lock:
+            dispatcher.troubles.counts["capture"] += 1
 
     def _start(self, dispatcher: Dispatcher) -> None:
         if self._closed:

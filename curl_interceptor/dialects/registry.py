@@ -30,6 +30,9 @@ def _dialect(name: str) -> Dialect:
     return made
 
 
+_dialect("posix")  # up front: a first import in a thread, at the moment of a fork, hangs the child
+
+
 def render(record: Record, *, dialect: str = "posix") -> str:
     """Return the record written down in a dialect.
 

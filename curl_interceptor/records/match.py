@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..policies import check_number
-from .exchange import Exchange
+from .exchange import Exchange, Failure
 from .record import Record
 from .url import split
 
@@ -98,7 +98,11 @@ class Screen:
 
     def passes(self, status: int, elapsed: float) -> bool:
         """Whether an answered request may be wanted."""
-        return self.open or status in self.statuses or elapsed > self.slower_than
+        return status in self.statuses or elapsed > self.slower_than or self.open
+
+    def passes_failure(self, elapsed: float) -> bool:
+        """Whether a request that ended in an exception may be wanted."""
+        return self.errors or elapsed > self.slower_than
 
     def __or__(self, other: Screen) -> Screen:
         return Screen(
@@ -124,7 +128,7 @@ class Match:
     errors:
         True for every exception of the call; or exception classes.
     slower_than:
-        Seconds until the response's headers came, 0 to 86,400.
+        Seconds until the response's headers came, or until the call failed, 0 to 86,400.
     methods:
         Such as `"POST"` or `["PUT", "POST"]`; case does not count.
     hosts:
@@ -211,12 +215,14 @@ class Match:
             return True
         if self.slower_than is not None and exchange.elapsed > self.slower_than:
             return True
-        failure = exchange.failure
-        if failure is not None:
-            if isinstance(self._errors, bool):
-                return self._errors
-            return any(kind in failure.kinds or kind == failure.type.rpartition(".")[2] for kind in self._errors)
+        if exchange.failure is not None and self._wants_failure(exchange.failure):
+            return True
         return exchange.response is not None and exchange.response.status in self._statuses
+
+    def _wants_failure(self, failure: Failure) -> bool:
+        if isinstance(self._errors, bool):
+            return self._errors
+        return any(kind in failure.kinds or kind == failure.type.rpartition(".")[2] for kind in self._errors)
 
     def _wants_headline(self, exchange: Exchange) -> bool:
         request = exchange.request

@@ -108,6 +108,16 @@ def test_webhook_that_refuses_is_a_failure_of_the_demo(refused_url):
     assert "secret-part" not in demo.stdout + demo.stderr
 
 
+def test_demo_says_when_the_environment_switches_it_off():
+    """
+    Where nothing is captured the demo fails, and names the switch.
+    """
+    demo = run("demo", CURL_INTERCEPTOR_ENABLED="0")
+
+    assert demo.returncode == 1
+    assert "CURL_INTERCEPTOR_ENABLED" in demo.stdout.splitlines()[-1]
+
+
 def test_webhook_that_is_no_url_is_refused_before_anything_is_sent():
     """
     A URL that cannot be used is told in one sentence, without repeating it.

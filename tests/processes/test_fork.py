@@ -188,3 +188,31 @@ def test_a_closed_pipeline_stays_closed_in_a_child(api, receiver):
 
     assert (ended.status, ended.err) == (0, "")
     assert names(receiver) == ["before"]
+
+
+def test_our_threads_import_nothing(api, receiver):
+    """
+    A first import in a thread, at the moment of a fork, would hang the child.
+    """
+    ended = run(
+        """
+    import sys
+    import requests, curl_interceptor
+    session = requests.Session()
+    adapter = curl_interceptor.mount(session, hook, fallbacks=print)
+    requests.Session().get(url)
+    before = set(sys.modules)
+    session.get(url)
+    adapter.flush(5)
+    try:
+        session.get("http://127.0.0.1:9/")
+    except requests.ConnectionError:
+        pass
+    assert adapter.flush(5)
+    print(sorted(set(sys.modules) - before))
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err, ended.out) == (0, "", "[]\n")

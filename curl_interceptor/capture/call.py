@@ -1,0 +1,84 @@
+"""
+Watching one call of `HTTPAdapter.send`: asked in the caller's thread, so it hurries, and it raises nothing.
+
+A call is handed over when its response's body has ended: at once for an exception, and a moment later for a response,
+since requests reads the body right after the adapter returns. One whose app reads slowly, or never, is handed over
+without its body by the dispatcher after five seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+from requests import PreparedRequest, Response
+
+from ..policies import CapturePolicy
+from ..records.match import Screen
+from . import response_body
+from .draft import Draft, Sink
+
+__all__ = ["Capture"]
+
+
+class Capture:
+    """Notes down what an adapter sends.
+
+    Parameters
+    ----------
+    screen: What no inspector can want.
+    policy: How much is kept.
+    sink: Where drafts go.
+    exempt: Whether this thread's calls are our own deliveries, and not captured.
+    """
+
+    __slots__ = ("_exempt", "_policy", "_screen", "_sink")
+
+    def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Callable[[], bool]) -> None:
+        self._screen = screen
+        self._policy = policy
+        self._sink = sink
+        self._exempt = exempt
+
+    def answered(
+        self,
+        request: PreparedRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        began: float,
+        response: Response,
+    ) -> None:
+        """A response's headers came. `began` is on the clock of `perf_counter`."""
+        try:
+            elapsed = perf_counter() - began
+            wanted = self._screen.passes(response.status_code, elapsed)
+            if not (wanted or self._screen.errors) or self._exempt():
+                return
+            draft = Draft(self._sink, self._policy, request, args, kwargs, began, elapsed)
+            draft.answer(response, self._policy, wanted=wanted)
+            raw = response.raw
+            if getattr(raw, "length_remaining", None) == 0:
+                draft.end("none")
+            elif not response_body.watch(raw, draft):
+                draft.end("missing")
+            elif wanted:
+                self._sink.watch(draft)
+        except Exception:
+            self._sink.trouble()
+
+    def failed(
+        self,
+        request: PreparedRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        began: float,
+        error: Exception,
+    ) -> None:
+        """The call ended in an exception."""
+        try:
+            elapsed = perf_counter() - began
+            if self._screen.passes_failure(elapsed) and not self._exempt():
+                Draft(self._sink, self._policy, request, args, kwargs, began, elapsed).fail(error)
+        except Exception:
+            self._sink.trouble()

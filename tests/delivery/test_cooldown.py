@@ -1,0 +1,278 @@
+"""Equal failures are held back for a while, counted, and the last of them is told in the end."""
+
+from __future__ import annotations
+
+from math import inf
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from curl_interceptor.delivery.cooldown import CooldownWindows
+from curl_interceptor.policies import Cooldown
+
+ROOM = 10**9
+
+
+def windows(seconds: float = 60.0, max_keys: int = 10) -> CooldownWindows[str]:
+    return CooldownWindows(Cooldown(seconds, max_keys))
+
+
+def test_equals_are_held_back_from_the_admission_on():
+    """
+    The second of two equals is held back although the first one was not delivered yet.
+    """
+    cooldown = windows()
+
+    assert cooldown.admits("a")
+    assert not cooldown.admits("a")
+    assert cooldown.admits("b")
+
+
+def test_the_window_counts_from_the_delivery():
+    """
+    A delivery that took 1,000 s is followed by a whole window.
+    """
+    cooldown = windows(60)
+    cooldown.admits("a")
+    assert cooldown.due(1_000) == []
+
+    cooldown.delivered("a", 1_000)
+    cooldown.due(1_059.9)
+    assert not cooldown.admits("a")
+    cooldown.due(1_060)
+    assert cooldown.admits("a")
+
+
+def test_a_second_delivery_does_not_lengthen_the_window():
+    """
+    Only the first delivery of a window begins its seconds.
+    """
+    cooldown = windows(60)
+    cooldown.admits("a")
+    cooldown.delivered("a", 0)
+    cooldown.delivered("a", 50)
+    cooldown.due(60)
+
+    assert cooldown.admits("a")
+
+
+def test_the_last_one_goes_out_with_the_count_of_all():
+    """
+    Of 37 that were held back the last one is told, with the 36 before it and the time of the first.
+    """
+    cooldown = windows(60)
+    cooldown.admits("a")
+    for number in range(37):
+        cooldown.suppress("a", f"number {number}", 100, ROOM, 500.0 + number)
+    cooldown.delivered("a", 10)
+
+    assert cooldown.due(69.9) == []
+    (told,) = cooldown.due(70)
+    assert (told.key, told.last, told.before, told.since) == ("a", "number 36", 36, 500.0)
+    assert cooldown.bytes == 0
+
+
+def test_what_goes_out_at_the_end_opens_a_window_of_its_own():
+    """
+    After the summary equals are held back again, so that a steady failure is told once a window.
+    """
+    cooldown = windows(60)
+    cooldown.admits("a")
+    cooldown.suppress("a", "x", 1, ROOM, 0.0)
+    cooldown.delivered("a", 0)
+    assert len(cooldown.due(60)) == 1
+
+    assert not cooldown.admits("a")
+    cooldown.delivered("a", 61)
+    assert cooldown.due(120.9) == []
+    assert not cooldown.admits("a")
+    cooldown.due(121)
+    assert cooldown.admits("a")
+
+
+def test_a_lost_one_lifts_its_window_and_lets_the_last_equal_speak():
+    """
+    If the admitted one is lost, the one that was held back goes out at once.
+    """
+    cooldown = windows()
+    cooldown.admits("a")
+    cooldown.suppress("a", "x", 5, ROOM, 7.0)
+    cooldown.lost("a")
+
+    assert cooldown.next_due() == -inf
+    (told,) = cooldown.due(0)
+    assert (told.last, told.before, told.since) == ("x", 0, 7.0)
+    assert cooldown.bytes == 0
+
+
+def test_an_equal_speaks_after_a_loss_with_nothing_held_back():
+    """
+    A lifted window without equals admits the next one.
+    """
+    cooldown = windows()
+    cooldown.admits("a")
+    cooldown.lost("a")
+
+    assert cooldown.due(0) == []
+    assert cooldown.admits("a")
+
+
+def test_what_does_not_fit_is_counted_and_the_one_before_is_kept():
+    """
+    One that is too large for the room is not kept, but it is counted.
+    """
+    cooldown = windows(60)
+    cooldown.admits("a")
+    cooldown.suppress("a", "small", 100, 100, 0.0)
+    cooldown.suppress("a", "large", 500, 0, 1.0)
+    assert cooldown.bytes == 100
+
+    cooldown.delivered("a", 0)
+    (told,) = cooldown.due(60)
+    assert (told.last, told.before) == ("small", 1)
+
+
+def test_one_of_the_same_size_takes_the_place_of_the_last_without_room():
+    """
+    Replacing needs only the difference.
+    """
+    cooldown = windows()
+    cooldown.admits("a")
+    cooldown.suppress("a", "first", 100, 100, 0.0)
+    cooldown.suppress("a", "second", 100, 0, 0.0)
+    cooldown.lost("a")
+
+    assert cooldown.due(0)[0].last == "second"
+
+
+def test_a_key_that_has_to_make_room_loses_nothing():
+    """
+    With `max_keys` reached the oldest window ends early and what it held back goes out.
+    """
+    cooldown = windows(60, max_keys=2)
+    for key in ("a", "b"):
+        cooldown.admits(key)
+    cooldown.suppress("a", "last", 10, ROOM, 0.0)
+    cooldown.admits("c")
+
+    assert cooldown.next_due() == -inf
+    assert [told.last for told in cooldown.due(0)] == ["last"]
+    assert cooldown.bytes == 0
+
+
+def test_the_bound_of_keys_holds_for_those_that_go_out_after_all():
+    """
+    A summary opens a window, which may end another one early; that one's last goes out in the same breath.
+    """
+    cooldown = windows(60, max_keys=2)
+    for key in ("a", "b"):
+        cooldown.admits(key)
+        cooldown.suppress(key, key, 10, ROOM, 0.0)
+    cooldown.admits("c")
+
+    assert [told.key for told in cooldown.due(0)] == ["a", "b"]
+    assert (len(cooldown), cooldown.bytes) == (2, 0)
+
+
+def test_the_end_of_the_pipeline_releases_everything():
+    """
+    `release_all` returns what every window holds and forgets all windows.
+    """
+    cooldown = windows()
+    for key in "abc":
+        cooldown.admits(key)
+        cooldown.suppress(key, key, 10, ROOM, 0.0)
+
+    assert sorted(told.last for told in cooldown.release_all()) == ["a", "b", "c"]
+    assert (len(cooldown), cooldown.bytes, cooldown.next_due()) == (0, 0, inf)
+
+
+def test_memory_is_bounded_by_the_keys_and_not_by_the_deliveries_of_a_long_window():
+    """
+    A window of a day with ten keys does not remember the ends of a hundred thousand deliveries.
+    """
+    cooldown = windows(86_400, max_keys=10)
+    for number in range(10_000):
+        cooldown.admits(str(number))
+        cooldown.delivered(str(number), float(number) / 1_000)
+
+    assert len(cooldown) <= 10
+    assert len(cooldown._ends) <= 100
+
+
+class CooldownMachine(RuleBasedStateMachine):
+    """A naive model beside it: who was admitted, what was held back, and that nothing is held twice or lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cooldown = CooldownWindows[str](Cooldown(10.0, 3))
+        self.now = 0.0
+        self.held: dict[str, list[str]] = {}
+        self.sizes: dict[str, int] = {}
+        self.serial = 0
+        self.told = 0
+        self.suppressed = 0
+
+    keys = st.sampled_from("abcde")
+
+    @rule(key=keys, size=st.integers(1, 50))
+    def come(self, key: str, size: int) -> None:
+        if not self.cooldown.admits(key):
+            self.serial += 1
+            self.suppressed += 1
+            self.cooldown.suppress(key, f"{key}{self.serial}", size, ROOM, self.now)
+            self.held.setdefault(key, []).append(f"{key}{self.serial}")
+            self.sizes[key] = size
+            assert not self.cooldown.admits(key)
+
+    @rule(key=keys)
+    def deliver(self, key: str) -> None:
+        self.cooldown.delivered(key, self.now)
+
+    @rule(key=keys)
+    def lose(self, key: str) -> None:
+        self.cooldown.lost(key)
+
+    @rule(seconds=st.floats(0, 15))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def look(self) -> None:
+        promised = self.cooldown.next_due()
+        told = self.cooldown.due(self.now)
+        if told:
+            assert promised <= self.now
+        self._tell(told)
+        assert self.cooldown.next_due() > self.now
+
+    @rule()
+    def end(self) -> None:
+        self._tell(self.cooldown.release_all())
+        assert not self.held
+        assert self.cooldown.bytes == 0
+
+    def _tell(self, told) -> None:
+        for one in told:
+            if one.key in self.held and self.held[one.key][: one.before + 1][-1:] == [one.last]:
+                rest = self.held[one.key][one.before + 1 :]
+                self.told += one.before + 1
+                if rest:
+                    self.held[one.key] = rest
+                else:
+                    del self.held[one.key]
+            else:
+                raise AssertionError(f"{one} was told, but {self.held} is held back")
+
+    @invariant()
+    def bounded(self) -> None:
+        assert self.cooldown.bytes >= 0
+        assert len(self.cooldown._windows) <= 3
+        if not self.held:
+            assert self.cooldown.bytes == 0
+        assert self.suppressed == self.told + sum(map(len, self.held.values()))
+
+
+TestCooldownMachine = CooldownMachine.TestCase
+TestCooldownMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
