@@ -3,10 +3,10 @@ What capturing costs the caller, against a plain session and against a floor, in
 
     python benchmarks/overhead.py [--requests 1500] [--only captured,unwanted]
 
-Requests of all variants are interleaved one by one, one per 4 ms, each to a server in a process of its own. The floor is
-what any hand-over to a thread costs: two clock reads, a tuple, and `queue.Queue.put_nowait` to a thread that waits in
-`get`. Each figure is the median of a variant minus the median of the plain session; the ratio to the floor is what to
-quote, since the machine's speed drifts.
+Requests of all variants are interleaved one by one, one per 4 ms, each to a server in a process of its own. The floor
+is what any hand-over to a thread costs: two clock reads, a tuple, and `queue.Queue.put_nowait` to a thread that waits
+in `get`. Each figure is the median of a variant minus the median of the plain session; the ratio to the floor is what
+to quote, since the machine's speed drifts.
 """
 
 from __future__ import annotations

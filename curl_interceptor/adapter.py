@@ -19,9 +19,8 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
 from .capture.call import Capture
-from .capture.draft import Draft
 from .delivery.destination import LanePolicies, Route, plan_route
-from .delivery.guard import in_delivery
+from .delivery.guard import our_threads
 from .delivery.pipeline import Pipeline, default_pipeline
 from .errors import ConfigurationError
 from .inspectors.base import Inspector
@@ -51,23 +50,8 @@ class _Settings:
         self.pipeline = pipeline
         self.route = route
         self.claims = pipeline.register(route)
-        self.capture = Capture(route.screen, policy, _Sink(pipeline, route), in_delivery)
+        self.capture = Capture(route.screen, policy, pipeline.sink(route), our_threads)
         _settings[self.name] = self
-
-
-class _Sink:
-    """The pipeline as seen by one adapter's capture."""
-
-    __slots__ = ("_offer", "_route", "trouble", "watch")
-
-    def __init__(self, pipeline: Pipeline, route: Route) -> None:
-        self._offer = pipeline.offer
-        self._route = route
-        self.watch = pipeline.watch
-        self.trouble = pipeline.trouble
-
-    def offer(self, draft: Draft, size: int) -> bool:
-        return self._offer(draft, size, self._route)
 
 
 class CaptureMixin(HTTPAdapter):

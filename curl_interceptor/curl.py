@@ -53,5 +53,5 @@ def to_curl(
         source = source.prepare()
     if not isinstance(source, requests.PreparedRequest):
         raise ConfigurationError(f"to_curl() takes a request, a response or a record, got a {type(source).__name__}")
-    draft = Draft(_NOWHERE, _WHOLE, source, (), {}, time.perf_counter(), 0.0)
+    draft = Draft(_NOWHERE, _WHOLE, source, ((), {}), time.perf_counter(), 0.0)
     return render(redact(draft.exchange(), redaction, id=str(uuid4())), dialect=dialect)

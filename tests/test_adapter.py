@@ -173,7 +173,7 @@ def test_the_response_is_requests_own(api, recording):
     """
     Type, raw, elapsed, history and content are those of a plain session.
     """
-    session, inspector = recording
+    session, _ = recording
     plain = requests.get(api.url("/redirect/2"))
     ours = session.get(api.url("/redirect/2"))
     assert type(ours) is requests.Response

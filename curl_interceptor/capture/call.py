@@ -8,7 +8,8 @@ without its body by the dispatcher after five seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Set
+from threading import get_ident
 from time import perf_counter
 from typing import Any
 
@@ -30,13 +31,15 @@ class Capture:
     screen: What no inspector can want.
     policy: How much is kept.
     sink: Where drafts go.
-    exempt: Whether this thread's calls are our own deliveries, and not captured.
+    exempt: Idents of the threads that deliver at the moment: what they send is not captured.
     """
 
-    __slots__ = ("_exempt", "_policy", "_screen", "_sink")
+    __slots__ = ("_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses")
 
-    def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Callable[[], bool]) -> None:
+    def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
         self._screen = screen
+        self._statuses = screen.statuses
+        self._errors = screen.errors
         self._policy = policy
         self._sink = sink
         self._exempt = exempt
@@ -52,11 +55,12 @@ class Capture:
         """A response's headers came. `began` is on the clock of `perf_counter`."""
         try:
             elapsed = perf_counter() - began
-            wanted = self._screen.passes(response.status_code, elapsed)
-            if not (wanted or self._screen.errors) or self._exempt():
+            status = response.status_code
+            wanted = status in self._statuses or self._screen.passes(status, elapsed)
+            # Where errors are wanted every body is watched: it may break.
+            if not (wanted or self._errors) or get_ident() in self._exempt:
                 return
-            draft = Draft(self._sink, self._policy, request, args, kwargs, began, elapsed)
-            draft.answer(response, self._policy, wanted=wanted)
+            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted)
             raw = response.raw
             if getattr(raw, "length_remaining", None) == 0:
                 draft.end("none")
@@ -78,7 +82,7 @@ class Capture:
         """The call ended in an exception."""
         try:
             elapsed = perf_counter() - began
-            if self._screen.passes_failure(elapsed) and not self._exempt():
-                Draft(self._sink, self._policy, request, args, kwargs, began, elapsed).fail(error)
+            if self._screen.passes_failure(elapsed) and get_ident() not in self._exempt:
+                Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
         except Exception:
             self._sink.trouble()

@@ -8,7 +8,7 @@ caller several times as much, so that is done later, in the background.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import monotonic, perf_counter, time
+from time import perf_counter, time
 from typing import Any, Protocol
 
 from requests import PreparedRequest, Response
@@ -20,7 +20,6 @@ from .versions import URLLIB3_USER_AGENT
 
 __all__ = ["Draft", "Sink"]
 
-PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 _OVERHEAD = 2_000  # approximate memory of a draft without its headers and bodies
 _ARGUMENTS = ("stream", "timeout", "verify", "cert", "proxies")
 
@@ -46,73 +45,49 @@ class Draft:
     sink: Where it goes once the call has ended.
     policy: How much of the bodies is kept.
     request: What was sent.
-    args, kwargs: What `HTTPAdapter.send` was called with besides the request.
+    options: What `HTTPAdapter.send` was called with besides the request: positional and keyword arguments.
     began: When it was sent, on the clock of `perf_counter`.
     elapsed: Seconds until the response's headers came, or until it failed.
+    response: The response, if there is one.
+    wanted: False hands it over only if the response's body breaks.
     """
 
-    __slots__ = (
-        "_arguments",
-        "_began",
-        "_chunks",
-        "_elapsed",
-        "_ended_at",
-        "_failure",
-        "_request",
-        "_response",
-        "_response_headers",
-        "_room",
-        "_seen",
-        "_sink",
-        "_state",
-        "_token",
-        "_wanted",
-        "due",
-        "ended",
-    )
+    __slots__ = ("_chunks", "_ended_at", "_facts", "_failure", "_head", "_room", "_seen", "_sink", "_token", "ended")
 
     def __init__(
         self,
         sink: Sink,
         policy: CapturePolicy,
         request: PreparedRequest,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
+        options: tuple[tuple[Any, ...], Mapping[str, Any]],
         began: float,
         elapsed: float,
+        response: Response | None = None,
+        wanted: bool = True,
     ) -> None:
+        body = request.body
+        head = (None, "none", 0) if body is None else body_head(body, request.headers, policy)
         self._sink = sink
-        self._request = (request.method, request.url, snapshot(request.headers), *body_head(request, policy))
-        self._arguments = (args, kwargs)
-        self._began = began
-        self._elapsed = elapsed
-        self._response: tuple[Any, ...] | None = None
-        self._response_headers: RawHeaders = ()
+        self._facts = (request.method, request.url, snapshot(request.headers), head, options, began, elapsed)
+        self._head: tuple[Any, ...] | None = None
         self._failure: Failure | None = None
-        self._chunks: list[bytes] = []
-        self._room = self._seen = 0
-        self._state: BodyState = "none"
         self._ended_at: float | None = None
-        self._token = [None]
-        self._wanted = True
-        self.ended = False
-        """Whether it was handed over."""
-        self.due = 0.0
-        """When it goes without its body, on the monotonic clock."""
+        self._token = [wanted]
+        self._chunks: list[bytes] = []
+        self._seen = 0
+        self.ended: BodyState | None = None
+        """How the response's body ended; None while it is open."""
+        if response is not None:
+            raw = response.raw
+            container = getattr(getattr(raw, "headers", None), "_container", None)
+            # urllib3's headers are lists of a name and its values, in which repeated ones are kept apart.
+            got = tuple(container.values()) if type(container) is dict else snapshot(response.headers)
+            self._head = (response.status_code, response.reason, getattr(raw, "version", None), got)
+            self._room = policy.response_body
+            if policy.content_types is not None and not has_wanted_type(response.headers, policy):
+                self._room = -1
 
     # -- in the caller's thread ---------------------------------------------------------------------------------------
-
-    def answer(self, response: Response, policy: CapturePolicy, *, wanted: bool) -> None:
-        """Note the head of the response. One that is not `wanted` is handed over only if its body breaks."""
-        raw = response.raw
-        self._response = (response.status_code, response.reason, getattr(raw, "version", None))
-        container = getattr(getattr(raw, "headers", None), "_container", None)
-        # urllib3's headers are lists of a name and its values, in which repeated ones are kept apart.
-        self._response_headers = tuple(container.values()) if type(container) is dict else snapshot(response.headers)
-        kept = policy.content_types is None or has_wanted_type(response.headers, policy)
-        self._room = policy.response_body if kept else -1
-        self._wanted = wanted
-        self.due = monotonic() + PATIENCE
 
     def note(self, data: bytes) -> None:
         """A piece of the response's body passes; keep the head."""
@@ -121,68 +96,48 @@ class Draft:
         if room > 0:
             self._chunks.append(data if len(data) <= room else data[:room])
 
-    def fail(self, error: BaseException) -> None:
-        """The call ended in an exception: hand it over."""
-        self._failure = Failure.of(error)
-        self._hand_over("none")
-
     def end(self, state: BodyState, error: BaseException | None = None) -> None:
-        """The response's body ended: hand it over, if it is wanted. Raises nothing; the first call counts.
+        """The call ended, with its response's body or in an exception: hand it over, if it is wanted.
 
-        The app's thread, the dispatcher and a finaliser may all come at once.
+        Raises nothing. The app's thread, the dispatcher and a finaliser may all come at once; the first one counts.
         """
         try:
-            self._token.pop()  # atomic
+            wanted = self._token.pop()  # atomic
         except IndexError:
             return
+        self.ended = state
         try:
-            self.ended = True
             if error is not None:
                 self._failure = Failure.of(error)
-            elif not self._wanted:
+            elif not wanted:
                 self._chunks.clear()
                 return
             if state != "missing":
                 self._ended_at = perf_counter()
-            self._hand_over(state)
+            self._sink.offer(self, self._size())
         except Exception:
             self._sink.trouble()
 
-    def give_up(self) -> None:
-        """It has taken too long: go without the body."""
-        self.end("missing")
-
-    def _hand_over(self, state: BodyState) -> None:
-        self._state = state
-        body = self._request[3]
+    def _size(self) -> int:
+        """Approximate memory in bytes."""
+        body = self._facts[3][0]
         size = _OVERHEAD + (len(body) if body else 0)
-        size += sum([len(pair[1]) for pair in self._request[2]])
-        size += sum([100 + len(values[1]) for values in self._response_headers])
-        self._sink.offer(self, size + min(self._seen, self._room) if self._seen else size)
+        for pair in self._facts[2]:
+            size += len(pair[1])
+        if self._head is not None:
+            for values in self._head[3]:
+                size += len(values[1]) + 100
+        for chunk in self._chunks:
+            size += len(chunk)
+        return size
 
     # -- in the dispatcher --------------------------------------------------------------------------------------------
 
     def exchange(self) -> Exchange:
         """Return what was noted down as plain facts."""
-        wall = time() - perf_counter()
-        duration = None if self._ended_at is None else self._ended_at - self._began
-        response = None if self._response is None else self._answered(*self._response)
-        return Exchange(
-            self._sent(*self._request), response, self._failure, self._began + wall, self._elapsed, duration
-        )
-
-    def _sent(
-        self,
-        method: str | None,
-        url: str | None,
-        headers: RawHeaders,
-        body: bytes | str | None,
-        state: BodyState,
-        size: int | None,
-    ) -> RequestFacts:
-        args, kwargs = self._arguments
+        method, url, headers, (body, state, size), (args, kwargs), began, elapsed = self._facts
         options = {**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
-        return RequestFacts(
+        request = RequestFacts(
             method=method or "",
             url=url or "",
             headers=headers,
@@ -195,15 +150,21 @@ class Draft:
             proxies=tuple((options.get("proxies") or {}).items()),
             client=URLLIB3_USER_AGENT,
         )
+        wall = time() - perf_counter()
+        duration = None if self._ended_at is None or self._head is None else self._ended_at - began
+        return Exchange(request, self._response(), self._failure, began + wall, elapsed, duration)
 
-    def _answered(self, status: int, reason: str | None, version: int | None) -> ResponseFacts:
-        state, chunks, size = self._state, tuple(self._chunks), self._seen
+    def _response(self) -> ResponseFacts | None:
+        if self._head is None:
+            return None
+        status, reason, version, headers = self._head
+        state = self.ended or "missing"
         if state == "missing" or (self._room <= 0 and self._seen):
-            return ResponseFacts(status, reason, self._response_headers, (), "missing", None, version)
+            return ResponseFacts(status, reason, headers, (), "missing", None, version)
         if state == "complete" and self._seen > self._room >= 0:
             state = "cut"
-        known = size if state in ("none", "complete", "cut") else None
-        return ResponseFacts(status, reason, self._response_headers, chunks, state, known, version)
+        size = self._seen if state in ("none", "complete", "cut") else None
+        return ResponseFacts(status, reason, headers, tuple(self._chunks), state, size, version)
 
 
 def snapshot(headers: Any) -> RawHeaders:
@@ -215,16 +176,13 @@ def snapshot(headers: Any) -> RawHeaders:
     return tuple(headers.items()) if headers else ()
 
 
-def body_head(request: PreparedRequest, policy: CapturePolicy) -> tuple[bytes | str | None, BodyState, int | None]:
+def body_head(body: Any, headers: Any, policy: CapturePolicy) -> tuple[bytes | str | None, BodyState, int | None]:
     """Return the head of a request's body, what is known of it, and its size in bytes."""
-    body: Any = request.body
-    if body is None:
-        return None, "none", 0
     if not isinstance(body, (bytes, str, bytearray)):
         return None, "missing", None
     size = len(body) if not isinstance(body, str) or body.isascii() else None
     most = policy.request_body
-    if body and (not most or (policy.content_types is not None and not has_wanted_type(request.headers, policy))):
+    if body and (not most or (policy.content_types is not None and not has_wanted_type(headers, policy))):
         return None, "missing", size
     state: BodyState = "complete"
     if len(body) > most:

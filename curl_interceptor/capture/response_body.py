@@ -8,7 +8,6 @@ its place, nothing is read ahead, and no cycle is made; when the body ends, the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, Protocol
 
 from urllib3.response import BaseHTTPResponse
@@ -18,12 +17,15 @@ from ..records.exchange import BodyState
 __all__ = ["BodyWatch", "watch"]
 
 _KEY = "_curl_interceptor_watch"
+_twins: dict[type, type] = {}
 
 
 class BodyWatch(Protocol):
     """What wants to see a body pass. Raises nothing."""
 
-    ended: bool
+    @property
+    def ended(self) -> object:
+        """Whether nobody needs to see more of it."""
 
     def note(self, data: bytes) -> None:
         """A piece of the body passes."""
@@ -34,28 +36,28 @@ class BodyWatch(Protocol):
 
 def watch(raw: Any, observer: BodyWatch) -> bool:
     """Let an observer see the body of a response pass; False if this kind of response cannot be watched."""
-    kind: Any = type(raw)
-    if not isinstance(raw, BaseHTTPResponse) or _KEY in raw.__dict__:
+    twin = _twins.get(type(raw)) or _twin_of(type(raw))
+    if twin is None:
         return False
     raw.__dict__[_KEY] = observer
-    raw.__class__ = _twin(kind)
+    raw.__class__ = twin
     return True
 
 
-def _leave(raw: Any, kind: type) -> None:
-    raw.__dict__.pop(_KEY, None)
+def _leave(raw: Any, kind: Any) -> Any:
+    """Give a response its own class back, and return who watched it."""
     raw.__class__ = kind
+    return raw.__dict__.pop(_KEY, None)
 
 
 def _pass(raw: Any, kind: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
     """Read by the class's own method, and let the observer see what came."""
-    read = getattr(kind, name)
     observer = raw.__dict__.get(_KEY)
     if observer is None or observer.ended:
         _leave(raw, kind)
-        return read(raw, *args, **kwargs)  # type: ignore[no-any-return]
+        return getattr(kind, name)(raw, *args, **kwargs)  # type: ignore[no-any-return]
     try:
-        data: bytes = read(raw, *args, **kwargs)
+        data: bytes = getattr(kind, name)(raw, *args, **kwargs)
     except Exception as error:
         _leave(raw, kind)
         observer.end("broken", error)
@@ -70,9 +72,35 @@ def _pass(raw: Any, kind: Any, name: str, args: tuple[Any, ...], kwargs: dict[st
     return data
 
 
-@lru_cache(maxsize=256)
-def _twin(kind: Any) -> Any:
-    """Return the subclass that a response of this class has while it is watched."""
+def _pass_all(raw: Any, kind: Any, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass on the pieces of a generator of the class's own.
+
+    While it runs, the response has its own class: it reads by other methods of itself, which would be seen twice.
+    """
+    observer = _leave(raw, kind)
+    if observer is None:
+        yield from pieces
+        return
+    try:
+        for data in pieces:
+            observer.note(data)
+            yield data
+    except GeneratorExit:  # left in the middle: the rest may be read otherwise, or never
+        if raw.closed:
+            observer.end("abandoned")
+        elif not observer.ended:
+            watch(raw, observer)
+        raise
+    except Exception as error:
+        observer.end("broken", error)
+        raise
+    observer.end("complete")
+
+
+def _twin_of(kind: Any) -> Any:
+    """Return the subclass that a response of this class has while it is watched; None if it cannot be watched."""
+    if not issubclass(kind, BaseHTTPResponse) or kind in _twins.values():
+        return None
 
     class Watched(kind):  # type: ignore[misc]
         __slots__ = ()
@@ -81,17 +109,15 @@ def _twin(kind: Any) -> Any:
             return _pass(self, kind, "read", args, kwargs)
 
         def read_chunked(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-            return _pass_all(self, kind, kind.read_chunked(self, *args, **kwargs), note=True)
+            return _pass_all(self, kind, kind.read_chunked(self, *args, **kwargs))
 
         def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-            # It reads by `read` or `read_chunked`, which note what passes; only its end is news.
-            return _pass_all(self, kind, kind.stream(self, *args, **kwargs), note=False)
+            return _pass_all(self, kind, kind.stream(self, *args, **kwargs))
 
         def close(self) -> None:
             # Also called by the finaliser of a response that is dropped, at any moment, in any thread.
-            observer = self.__dict__.get(_KEY)
             complete = getattr(self, "length_remaining", None) == 0
-            _leave(self, kind)
+            observer = _leave(self, kind)
             kind.close(self)
             if observer is not None:
                 observer.end("complete" if complete else "abandoned")
@@ -104,21 +130,4 @@ def _twin(kind: Any) -> Any:
         Watched.read1 = read1
 
     Watched.__name__, Watched.__qualname__, Watched.__module__ = kind.__name__, kind.__qualname__, kind.__module__
-    return Watched
-
-
-def _pass_all(raw: Any, kind: type, pieces: Iterator[bytes], *, note: bool) -> Iterator[bytes]:
-    observer = raw.__dict__.get(_KEY)
-    try:
-        for data in pieces:
-            if note and observer is not None and not observer.ended:
-                observer.note(data)
-            yield data
-    except Exception as error:
-        if observer is not None:
-            _leave(raw, kind)
-            observer.end("broken", error)
-        raise
-    if observer is not None:
-        _leave(raw, kind)
-        observer.end("complete")
+    return _twins.setdefault(kind, Watched)

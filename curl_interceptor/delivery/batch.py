@@ -32,6 +32,7 @@ class Batch(Generic[T]):
         self._policy = policy
         self._waiting: deque[T] = deque()
         self._critical = 0
+        self._ordered = True
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -41,17 +42,25 @@ class Batch(Generic[T]):
 
     @property
     def first_admitted(self) -> float:
-        """When the first in the line came; inf while nothing waits."""
-        return self._waiting[0].admitted if self._waiting else inf
+        """When the one that has waited longest came; inf while nothing waits."""
+        if self._ordered and self._waiting:
+            return self._waiting[0].admitted
+        return min((item.admitted for item in self._waiting), default=inf)
 
     def add(self, item: T) -> None:
         """Put one at the end."""
+        if not self._waiting:
+            self._ordered = True
+        elif item.admitted < self._waiting[-1].admitted:
+            self._ordered = False
         self._waiting.append(item)
         self._critical += item.critical
 
     def put_back(self, items: Iterable[T]) -> None:
         """Put some at the front again, in their order."""
         items = list(items)
+        if items and self._waiting and items[-1].admitted > self._waiting[0].admitted:
+            self._ordered = False
         self._waiting.extendleft(reversed(items))
         self._critical += sum(item.critical for item in items)
 
@@ -61,6 +70,14 @@ class Batch(Generic[T]):
         taken = [self._waiting.popleft() for _ in range(size)]
         self._critical -= sum(item.critical for item in taken)
         return taken
+
+    def take_oldest(self) -> T | None:
+        """Return the first in the line, to be dropped; a critical one only if there are no others."""
+        if self._critical in (0, len(self._waiting)):
+            return next(iter(self.take(1)), None)
+        first = next(item for item in self._waiting if not item.critical)
+        self.remove([first])
+        return first
 
     def remove(self, items: Iterable[T]) -> None:
         """Take these out, wherever they stand."""

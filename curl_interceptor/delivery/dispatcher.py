@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import NamedTuple, Protocol
+from typing import Literal, Protocol
 from uuid import uuid4
 
 from ..observe.log import TroubleLog
@@ -36,20 +36,18 @@ from .workers import Workers
 __all__ = ["Dispatcher", "Draft", "Recorder", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
+_PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 _LANE_IDLE = 600.0
 
 
 class Draft(Protocol):
     """An exchange as the caller's thread noted it down, perhaps with a body that the app still reads."""
 
-    due: float
-    """When it goes without its body, on the monotonic clock."""
-
     @property
-    def ended(self) -> bool:
+    def ended(self) -> object:
         """Whether it was handed over already."""
 
-    def give_up(self) -> None:
+    def end(self, state: Literal["missing"]) -> None:
         """Hand it over without its body, unless it was handed over already."""
 
     def exchange(self) -> Exchange:
@@ -63,12 +61,8 @@ class Recorder(Protocol):
         """Return where entries for this destination go instead."""
 
 
-class Waiting(NamedTuple):
-    """What lies in the queue: a draft, and where its adapter sends exchanges."""
-
-    draft: Draft
-    route: Route
-    recorder: Recorder | None
+Waiting = tuple[Draft, Route, Recorder | None]
+"""What lies in the queue: a draft, where its adapter sends exchanges, and who records it instead, if anybody does."""
 
 
 class _Redacted:
@@ -116,7 +110,7 @@ class Dispatcher:
         self.deadline: float | None = None
         """When the end of the pipeline is over; None while nobody ends it."""
         self.ended = False
-        self._open: deque[Draft] = deque()
+        self._open: deque[tuple[float, Draft]] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         self._fallbacks = FallbackStage(self._lane_for, self.troubles)
@@ -129,16 +123,12 @@ class Dispatcher:
 
     # -- the callers' threads -----------------------------------------------------------------------------------------
 
-    def offer(self, waiting: Waiting, size: int) -> bool:
-        """Put an exchange into the queue, or refuse and count it; never waits."""
-        return self.queue.offer(waiting, size)
-
     def watch(self, draft: Draft) -> None:
         """Remember a wanted exchange whose body is still open.
 
         Without the lock: the dispatcher looks again after it has said that it sleeps, so one of the two sees the other.
         """
-        self._open.append(draft)
+        self._open.append((time.monotonic() + _PATIENCE, draft))
         if self.queue.asleep:
             self.gate.put(None)
             self.queue.asleep = False
@@ -266,14 +256,15 @@ class Dispatcher:
 
     def _route(self, waiting: Waiting) -> None:
         """Give an exchange to every lane that wants it."""
+        draft, route, recorder = waiting
         wanted = False
         try:
-            redacted = _Redacted(waiting.draft.exchange())
+            redacted = _Redacted(draft.exchange())
             chosen: dict[int, Lane] = {}
-            for destination in waiting.route.destinations:
+            for destination in route.destinations:
                 if self._wants(destination, redacted):
-                    if waiting.recorder is not None:
-                        destination = waiting.recorder.destination(destination)
+                    if recorder is not None:
+                        destination = recorder.destination(destination)
                     lane = self._lane_for(destination)
                     if id(lane) not in chosen:
                         chosen[id(lane)] = lane
@@ -320,8 +311,8 @@ class Dispatcher:
         return lane
 
     def _end_open(self, now: float) -> None:
-        while self._open and (self._open[0].ended or self._open[0].due <= now):
-            self._open.popleft().give_up()
+        while self._open and (self._open[0][1].ended or self._open[0][0] <= now):
+            self._open.popleft()[1].end("missing")
 
     # -- the lanes ----------------------------------------------------------------------------------------------------
 
@@ -393,7 +384,7 @@ class Dispatcher:
         due = min((lane.next_due(now, hurried=hurried) for lane in self.lanes.values()), default=inf)
         due = min([due, *map(self._next_tidy, self.lanes.values())])
         if self._open:
-            due = min(due, self._open[0].due)
+            due = min(due, self._open[0][0])
         return due
 
     # -- the end ------------------------------------------------------------------------------------------------------
@@ -432,7 +423,7 @@ class Dispatcher:
         self.deadline = deadline
         while self._open:  # bodies that are still read go without
             try:
-                self._open.popleft().give_up()
+                self._open.popleft()[1].end("missing")
             except IndexError:
                 break
         self.wake()

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 
-__all__ = ["delivering", "in_delivery"]
+__all__ = ["delivering", "forget_after_fork", "in_delivery", "our_threads"]
 
-_mark = threading.local()
+our_threads: set[int] = set()
+"""Idents of the threads that are delivering; a set, since callers look here at every request."""
 
 
 def in_delivery() -> bool:
     """Whether this thread is delivering."""
-    return getattr(_mark, "delivering", False)
+    return get_ident() in our_threads
 
 
 @contextmanager
 def delivering() -> Iterator[None]:
     """Mark this thread as delivering for as long as the block lasts."""
-    before = in_delivery()
-    _mark.delivering = True
+    ident = get_ident()
+    if ident in our_threads:
+        yield
+        return
+    our_threads.add(ident)
     try:
         yield
     finally:
-        _mark.delivering = before
+        our_threads.discard(ident)
+
+
+def forget_after_fork() -> None:
+    """In a forked child: the threads that were delivering are not there, and their idents may come again."""
+    our_threads.clear()

@@ -24,7 +24,18 @@ class Item:
     fallbacks: Who takes it if this lane gives it up, in turn.
     """
 
-    __slots__ = ("admitted", "critical", "entry", "fallbacks", "key", "plain", "size", "strikes", "struck_at")
+    __slots__ = (
+        "admitted",
+        "critical",
+        "entry",
+        "fallbacks",
+        "key",
+        "plain",
+        "size",
+        "strikes",
+        "struck_at",
+        "too_large",
+    )
 
     def __init__(self, entry: Entry, *, key: str | None, admitted: float, critical: bool, fallbacks: Fallbacks) -> None:
         self.entry = entry
@@ -34,6 +45,9 @@ class Item:
         self.fallbacks = fallbacks
         self.size = entry.size
         self.plain = False
+        """Whether its rich form was refused: from then on it goes plain, wherever it waited meanwhile."""
+        self.too_large = inf
+        """Size of the smallest payload with it that the service called too large; none of that size is sent again."""
         self.strikes = 0
         self.struck_at = inf
 
@@ -54,14 +68,16 @@ class Part:
     due: When it may go, on the monotonic clock.
     """
 
-    __slots__ = ("due", "first_attempt", "items", "payload", "plain", "plan", "too_large")
+    __slots__ = ("due", "first_attempt", "items", "payload", "plan")
 
-    def __init__(self, items: list[Item], retry: RetryPolicy, *, due: float = -inf, plain: bool = False) -> None:
+    def __init__(self, items: list[Item], retry: RetryPolicy, *, due: float = -inf) -> None:
         self.items = items
         self.plan = RetryPlan(retry)
         self.due = due
-        self.plain = plain
         self.payload: Payload | None = None
         self.first_attempt = inf
-        self.too_large: int | None = None
-        """Size of the payload that the service called too large; never sent again."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is to be rendered in the simplest form."""
+        return all(item.plain for item in self.items)

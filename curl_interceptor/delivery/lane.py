@@ -15,6 +15,7 @@ from math import inf
 from typing import NamedTuple
 
 from ..errors import BadPayload, DeadEndpoint, DeliveryError, Throttled
+from ..inspectors.answers import seconds
 from ..inspectors.base import Entry, Inspector, Payload
 from ..observe.stats import InspectorStats
 from ..policies import RetryPolicy
@@ -150,11 +151,16 @@ class Lane:
             self._drop([oldest], "lane_full")
 
     def _take_oldest(self) -> Item | None:
-        """Take the oldest waiting item out; what was tried already is older than what is fresh."""
-        if not self._parts:
-            return next(iter(self._fresh.take(1)), None)
-        part = min(self._parts, key=lambda part: part.items[0].admitted)
-        item = part.items.pop(0)
+        """Take the oldest waiting item out, a critical one last; what was tried already is older than what is fresh."""
+
+        def rank(item: Item) -> tuple[bool, float]:
+            return item.critical, item.admitted
+
+        part = min(self._parts, key=lambda part: min(map(rank, part.items)), default=None)
+        item = min(part.items, key=rank) if part is not None else None
+        if part is None or item is None or (item.critical and any(not other.critical for other in self._fresh)):
+            return self._fresh.take_oldest()
+        part.items.remove(item)
         part.payload = None
         if not part.items:
             self._parts.remove(part)
@@ -171,7 +177,7 @@ class Lane:
     @property
     def forgettable(self) -> bool:
         """Whether a new lane would do the same: nothing waits, and nothing has to be remembered."""
-        trouble = self.closed or self.breaker.is_open or self.not_before > self.last_used
+        trouble = self.closed or self.breaker.is_open or self.not_before > -inf
         return not (trouble or self.pending or self.lost or (self._cooldown is not None and len(self._cooldown)))
 
     def due(self, now: float, *, hurried: bool = False, draining: bool = False) -> float:
@@ -191,10 +197,12 @@ class Lane:
             return max(gate, -inf if draining else self.breaker.trial_at)
         return max(gate, work)
 
-    def next_due(self, now: float, *, hurried: bool = False) -> float:
-        """When this lane wants to be looked at again: for a job, or to let something end."""
+    def next_due(self, now: float, *, hurried: bool = False, draining: bool = False) -> float:
+        """When this lane wants to be looked at again: for a job, to let something end, or to hand on what it lost."""
+        if self.lost:
+            return -inf
         ends = self._cooldown.next_due() if self._cooldown is not None else inf
-        return min(self.due(now, hurried=hurried), ends, self._next_expiry(), self._takeover())
+        return min(self.due(now, hurried=hurried, draining=draining), ends, self._next_expiry(), self._takeover())
 
     def begin(self, now: float, *, draining: bool = False) -> Part | None:
         """Return the batch that is due and mark the lane busy with it; what follows is `render` and `launch`."""
@@ -205,23 +213,26 @@ class Lane:
         self.in_flight = part
         return part
 
-    def render(self, part: Part) -> list[Payload] | Exception:
+    def render(self, part: Part) -> list[Payload] | BaseException:
         """Return the payloads of a batch, or what went wrong. This runs a user's code, so nobody holds a lock."""
         if part.payload is not None:
             return [part.payload]
         try:
             payloads = list(self.inspector.payloads([item.entry for item in part.items], plain=part.plain))
-            wrong = next((payload for payload in payloads if not isinstance(payload, Payload)), None)
-        except Exception as error:
+            for payload in payloads:
+                _check(payload)
+        except (Exception, SystemExit) as error:
             return error
-        return payloads if wrong is None else TypeError(f"payloads() must return Payload values, not {type(wrong)}")
+        return payloads
 
-    def launch(self, part: Part, rendered: list[Payload] | Exception, now: float, *, timeout: float) -> Job | None:
+    def launch(self, part: Part, rendered: list[Payload] | BaseException, now: float, *, timeout: float) -> Job | None:
         """Return the attempt that is to be made now; None if rendering left nothing to send."""
-        if isinstance(rendered, Exception):
+        if self.in_flight is not part:
+            return None  # the pipeline ended meanwhile, and dropped it
+        if isinstance(rendered, BaseException):
             self.in_flight = None
             self._last_error = f"payloads() raised {type(rendered).__name__}"
-            self._refuse(part, self._last_error, now, too_large=False)
+            self._refuse(part, self._last_error, now)
             return None
         if not self._divide(part, rendered, now):
             self.in_flight = None
@@ -251,25 +262,25 @@ class Lane:
 
     def _divide(self, part: Part, payloads: list[Payload], now: float) -> bool:
         """Let the first payload go with its items; further ones become parts of their own. False if none is left."""
-        left = {id(item.entry): item for item in part.items}
-        pieces: list[tuple[Payload, list[Item]]] = []
+        left: dict[int, list[Item]] = {}
+        for item in part.items:  # several items have one entry if several lanes gave it up
+            left.setdefault(id(item.entry), []).append(item)
+        pieces: list[Part] = []
         for payload in payloads:
-            named = [left.pop(id(entry)) for entry in payload.entries if id(entry) in left]
-            if named:
-                pieces.append((payload, named))
-        self._fail(list(left.values()), "payloads() left it out")
-        if pieces and part.too_large is not None and len(pieces[0][0].body) >= part.too_large:
-            self._fail([item for _, items in pieces for item in items], "too large")
-            pieces.clear()
-        if not pieces:
-            part.items = []
-            return False
-        part.payload, part.items = pieces[0]
-        for payload, items in pieces[1:]:
-            piece = Part(items, self.policies.retry, due=now, plain=part.plain)
-            piece.payload = payload
-            self._parts.append(piece)
-        return True
+            items = [item for entry in payload.entries for item in left.pop(id(entry), ())]
+            if items:
+                pieces.append(Part(items, self.policies.retry, due=now))
+                pieces[-1].payload = payload
+        self._fail([item for items in left.values() for item in items], "payloads() left it out")
+        part.items = []
+        for piece in pieces:
+            if piece.payload and len(piece.payload.body) >= min(item.too_large for item in piece.items):
+                self._refuse(piece, "too large", now)
+            elif not part.items:
+                part.payload, part.items = piece.payload, piece.items
+            else:
+                self._parts.append(piece)
+        return bool(part.items)
 
     # -- what an outcome means ----------------------------------------------------------------------------------------
 
@@ -285,13 +296,16 @@ class Lane:
             self._deliver(part, now)
             return
         self._last_error = str(error)
-        retry_after = getattr(error, "retry_after", None)
+        retry_after = seconds(getattr(error, "retry_after", None))
         if retry_after is not None:
             self.not_before = max(self.not_before, now + retry_after)
         if isinstance(error, Throttled):
             self._throttle(part, retry_after, now)
         elif isinstance(error, BadPayload):
-            self._refuse(part, str(error), now, too_large=error.too_large)
+            if error.too_large and part.payload is not None:
+                for item in part.items:
+                    item.too_large = min(item.too_large, len(part.payload.body))
+            self._refuse(part, str(error), now)
         elif isinstance(error, DeadEndpoint):
             self._bury(part, error, trial=job.trial)
         else:
@@ -313,7 +327,7 @@ class Lane:
                 self._cooldown.delivered(item.key, now)
 
     def _throttle(self, part: Part, retry_after: float | None, now: float) -> None:
-        if retry_after is None:
+        if not retry_after:  # a service that says 0 would be asked without a pause
             policy = self.policies.retry
             wait = min(policy.max_wait, policy.wait * policy.factor ** min(self._throttled, 64))
             self.not_before = max(self.not_before, now + wait)
@@ -321,22 +335,20 @@ class Lane:
         part.due = now
         self._parts.append(part)
 
-    def _refuse(self, part: Part, reason: str, now: float, *, too_large: bool) -> None:
+    def _refuse(self, part: Part, reason: str, now: float) -> None:
         """The service will never take this payload: halve it until the poison is alone, send that plain, give up."""
-        size = len(part.payload.body) if part.payload else None
         if len(part.items) > 1:
             self._halve(part, now)
         elif part.plain:
             self._fail(part.items, reason)
         else:
-            plain = Part(part.items, _ONCE, due=now, plain=True)
-            plain.too_large = size if too_large else None
-            self._parts.append(plain)
+            part.items[0].plain = True
+            self._parts.append(Part(part.items, _ONCE, due=now))
 
     def _halve(self, part: Part, now: float) -> None:
         middle = len(part.items) // 2
         for items in (part.items[:middle], part.items[middle:]):
-            half = Part(items, _ONCE, due=now, plain=part.plain)
+            half = Part(items, _ONCE, due=now)
             half.first_attempt = part.first_attempt
             self._parts.append(half)
 
@@ -380,7 +392,9 @@ class Lane:
     # -- what ends by itself ------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """Let end what ends by itself: windows of the cooldown, entries that are too old, patience with a breaker."""
+        """Let end what ends by itself: pauses, windows of the cooldown, old entries, patience with a breaker."""
+        if self.not_before <= now:
+            self.not_before = -inf
         if self._cooldown is not None:
             for suppressed in self._cooldown.due(now):
                 self._send_after_all(suppressed, now)
@@ -391,7 +405,7 @@ class Lane:
             self._drop(old, "expired")
         if self._takeover() <= now:
             items = self._waiting()
-            if self.in_flight is None and self.breaker.trial_at <= now:
+            if self.due(now) <= now:
                 items = items[1:]  # one stays for the trial that may end this
             self._withdraw(items)
             self._fail(items, self._last_error or "breaker open")
@@ -500,3 +514,11 @@ def _weight(exchange: Exchange) -> int:
     body = exchange.request.body
     answer = exchange.response.body if exchange.response else ()
     return (len(body) if body else 0) + sum(len(chunk) for chunk in answer)
+
+
+def _check(payload: object) -> None:
+    """Refuse what no attempt can be made of: a mistake in an inspector costs its records, not the lane."""
+    if not (
+        isinstance(payload, Payload) and isinstance(payload.body, bytes) and isinstance(payload.entries, (tuple, list))
+    ):
+        raise TypeError("payloads() must return Payload values, with a tuple of entries and bytes as their body")

@@ -12,14 +12,15 @@ import os
 import sys
 import time
 import weakref
+from os import getpid
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..observe.stats import Stats
 from ..policies import PipelinePolicy, check_number
-from . import recording
+from . import guard, recording
 from .destination import Destination, LanePolicies, Route
-from .dispatcher import Dispatcher, Draft, Waiting
+from .dispatcher import Dispatcher, Draft
 from .transport import forget_after_fork
 
 __all__ = ["Pipeline", "default_pipeline"]
@@ -117,30 +118,9 @@ class Pipeline:
                 )
         return tuple(claims)
 
-    def offer(self, draft: Draft, size: int, route: Route) -> bool:
-        """Take an exchange, or refuse and count it; never waits. `size` is its approximate memory in bytes."""
-        dispatcher = self._dispatcher
-        if dispatcher.pid != os.getpid():
-            dispatcher = self._begin_anew()
-        taken = dispatcher.offer(Waiting(draft, route, recording.current), size)
-        if dispatcher.thread is None:
-            self._start(dispatcher)
-        return taken
-
-    def watch(self, draft: Draft) -> None:
-        """Remember a wanted exchange whose body the app still reads."""
-        dispatcher = self._dispatcher
-        if dispatcher.pid != os.getpid():
-            dispatcher = self._begin_anew()
-        dispatcher.watch(draft)
-        if dispatcher.thread is None:
-            self._start(dispatcher)
-
-    def trouble(self) -> None:
-        """Count a call that could not be captured."""
-        dispatcher = self._dispatcher
-        with dispatcher.lock:
-            dispatcher.troubles.counts["capture"] += 1
+    def sink(self, route: Route) -> PipelineSink:
+        """Return the way into this pipeline for an adapter's exchanges."""
+        return PipelineSink(self, route)
 
     def _start(self, dispatcher: Dispatcher) -> None:
         if self._closed:
@@ -216,6 +196,47 @@ class Pipeline:
         self._dispatcher.queue.closed = self._closed
         _inherited.append(old)
         return self._dispatcher
+
+
+class PipelineSink:
+    """The pipeline as an adapter's capture sees it. The caller waits for these methods, so they never do.
+
+    Parameters
+    ----------
+    pipeline: Where exchanges go.
+    route: Where they go from there.
+    """
+
+    __slots__ = ("_pipeline", "_route")
+
+    def __init__(self, pipeline: Pipeline, route: Route) -> None:
+        self._pipeline = pipeline
+        self._route = route
+
+    def offer(self, draft: Draft, size: int) -> bool:
+        """Take an exchange, or refuse and count it. `size` is its approximate memory in bytes."""
+        dispatcher = self._pipeline._dispatcher
+        if dispatcher.pid != getpid():
+            dispatcher = self._pipeline._begin_anew()
+        taken = dispatcher.queue.offer((draft, self._route, recording.current), size)
+        if dispatcher.thread is None:
+            self._pipeline._start(dispatcher)
+        return taken
+
+    def watch(self, draft: Draft) -> None:
+        """Remember a wanted exchange whose body the app still reads."""
+        dispatcher = self._pipeline._dispatcher
+        if dispatcher.pid != getpid():
+            dispatcher = self._pipeline._begin_anew()
+        dispatcher.watch(draft)
+        if dispatcher.thread is None:
+            self._pipeline._start(dispatcher)
+
+    def trouble(self) -> None:
+        """Count a call that could not be captured."""
+        dispatcher = self._pipeline._dispatcher
+        with dispatcher.lock:
+            dispatcher.troubles.counts["capture"] += 1
 
 
 _live: set[Dispatcher] = set()
@@ -297,6 +318,7 @@ def _at_exit() -> None:
 
 
 def _after_fork_in_child() -> None:
+    guard.forget_after_fork()
     forget_after_fork()
     _live.clear()
     for pipeline in list(_pipelines):

@@ -59,16 +59,21 @@ class ExchangeQueue(queue.Queue[Any]):
             elif self._bytes + size > self._max_bytes:
                 reason = "bytes_full"
             else:
-                self._append(item, size)
+                # As in _append, which costs the caller a call.
+                self._bytes += size
+                waiting.append((item, size))
+                if self.asleep:
+                    self._gate.put(None)
+                    self.asleep = False
                 return True
             self._refusals.append(reason)
-            if self._drop_oldest and reason != "shutdown" and size <= self._max_bytes:
+            taken = self._drop_oldest and reason != "shutdown" and size <= self._max_bytes
+            if taken:
                 self._make_room(size)
                 self._append(item, size)
-                return True
         if len(self._refusals) > 1_000:
             self.fold()
-        return False
+        return taken
 
     def _append(self, item: Any, size: int) -> None:
         self._bytes += size

@@ -22,9 +22,9 @@ def receiver():
 
 SET_UP = """
     import gc, os, signal, sys, threading, time
+    from collections import deque
     import requests, curl_interceptor
     from curl_interceptor import BatchPolicy
-    from curl_interceptor.delivery.queue import ExchangeQueue
     session, other = requests.Session(), requests.Session()
     adapter = curl_interceptor.mount(session, hook, cooldown=None, batch=BatchPolicy(100, 0.05))
     other.mount("http://", adapter)
@@ -44,14 +44,16 @@ def test_a_request_from_a_signal_handler_inside_our_enqueue(api, receiver):
         other.get(url)
         made += 1
     signal.signal(signal.SIGALRM, handler)
-    real = ExchangeQueue._append
-    def append(self, item, size):                     # in the middle of it, the lock held
-        if threading.current_thread() is threading.main_thread() and not getattr(append, "inside", False):
-            append.inside = True
-            signal.raise_signal(signal.SIGALRM)
-            append.inside = False
-        real(self, item, size)
-    ExchangeQueue._append = append
+    inside = False
+    class Waiting(deque):
+        def append(self, item):                       # in the middle of our enqueue, the lock held
+            global inside
+            if threading.current_thread() is threading.main_thread() and not inside:
+                inside = True
+                signal.raise_signal(signal.SIGALRM)
+                inside = False
+            super().append(item)
+    adapter.pipeline._dispatcher.queue.queue = Waiting()
     for _ in range(50):
         session.get(url)
     assert made == 50, made
@@ -140,14 +142,16 @@ def test_a_request_from_a_destructor_inside_our_enqueue(api, receiver):
     class Telling:
         def __init__(self): self.ring = self
         def __del__(self): other.get(url)
-    real = ExchangeQueue._append
-    def append(self, item, size):
-        if threading.current_thread() is threading.main_thread() and not getattr(append, "inside", False):
-            append.inside = True
-            Telling(); gc.collect()
-            append.inside = False
-        real(self, item, size)
-    ExchangeQueue._append = append
+    inside = False
+    class Waiting(deque):
+        def append(self, item):                       # in the middle of our enqueue, the lock held
+            global inside
+            if threading.current_thread() is threading.main_thread() and not inside:
+                inside = True
+                Telling(); gc.collect()
+                inside = False
+            super().append(item)
+    adapter.pipeline._dispatcher.queue.queue = Waiting()
     for _ in range(20):
         session.get(url)
     assert adapter.flush(5)

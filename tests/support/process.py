@@ -44,6 +44,7 @@ def run(script: str, *, timeout: float = 30.0, interrupt_after: float | None = N
         stderr=subprocess.PIPE,
         env=environment,
         text=True,
+        start_new_session=True,
     )
     try:
         if interrupt_after is not None:
@@ -51,7 +52,7 @@ def run(script: str, *, timeout: float = 30.0, interrupt_after: float | None = N
             process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
+        os.killpg(process.pid, signal.SIGKILL)  # its children hold the pipes open too
+        out, err = process.communicate(timeout=10)
         raise AssertionError(f"the process hung for {timeout} s\n{out}\n{err}") from None
     return Ended(time.monotonic() - started, process.returncode, out, err)
