@@ -114,22 +114,18 @@ class Draft:
                 return
             if state != "missing":
                 self._ended_at = perf_counter()
-            self._sink.offer(self, self._size())
+            body = self._facts[3][0]
+            size = _OVERHEAD + (len(body) if body else 0)
+            for pair in self._facts[2]:
+                size += len(pair[1])
+            if self._head is not None:
+                for values in self._head[3]:
+                    size += len(values[1]) + 100
+                for chunk in self._chunks:
+                    size += len(chunk)
+            self._sink.offer(self, size)
         except Exception:
             self._sink.trouble()
-
-    def _size(self) -> int:
-        """Approximate memory in bytes."""
-        body = self._facts[3][0]
-        size = _OVERHEAD + (len(body) if body else 0)
-        for pair in self._facts[2]:
-            size += len(pair[1])
-        if self._head is not None:
-            for values in self._head[3]:
-                size += len(values[1]) + 100
-        for chunk in self._chunks:
-            size += len(chunk)
-        return size
 
     # -- in the dispatcher --------------------------------------------------------------------------------------------
 

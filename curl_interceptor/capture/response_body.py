@@ -7,7 +7,7 @@ its place, nothing is read ahead, and no cycle is made; when the body ends, the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from urllib3.response import BaseHTTPResponse
@@ -44,90 +44,90 @@ def watch(raw: Any, observer: BodyWatch) -> bool:
     return True
 
 
-def _leave(raw: Any, kind: Any) -> Any:
-    """Give a response its own class back, and return who watched it."""
-    raw.__class__ = kind
-    return raw.__dict__.pop(_KEY, None)
-
-
-def _pass(raw: Any, kind: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    """Read by the class's own method, and let the observer see what came."""
-    observer = raw.__dict__.get(_KEY)
-    if observer is None or observer.ended:
-        _leave(raw, kind)
-        return getattr(kind, name)(raw, *args, **kwargs)  # type: ignore[no-any-return]
-    try:
-        data: bytes = getattr(kind, name)(raw, *args, **kwargs)
-    except Exception as error:
-        _leave(raw, kind)
-        observer.end("broken", error)
-        raise
-    if data:
-        observer.note(data)
-    amount = args[0] if args else kwargs.get("amt")
-    everything = name == "read" and (amount is None or amount < 0)  # read1 returns what is there, not all
-    if everything or (not data and amount != 0):
-        _leave(raw, kind)
-        observer.end("complete")
-    return data
-
-
-def _pass_all(raw: Any, kind: Any, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass on the pieces of a generator of the class's own.
-
-    While it runs, the response has its own class: it reads by other methods of itself, which would be seen twice.
-    """
-    observer = _leave(raw, kind)
-    if observer is None:
-        yield from pieces
-        return
-    try:
-        for data in pieces:
-            observer.note(data)
-            yield data
-    except GeneratorExit:  # left in the middle: the rest may be read otherwise, or never
-        if raw.closed:
-            observer.end("abandoned")
-        elif not observer.ended:
-            watch(raw, observer)
-        raise
-    except Exception as error:
-        observer.end("broken", error)
-        raise
-    observer.end("complete")
-
-
 def _twin_of(kind: Any) -> Any:
     """Return the subclass that a response of this class has while it is watched; None if it cannot be watched."""
     if not issubclass(kind, BaseHTTPResponse) or kind in _twins.values():
         return None
+    body: dict[str, Any] = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    body.update({name: _reading(kind, name) for name in ("read", "read1") if hasattr(kind, name)})
+    body.update({name: _passing(kind, name) for name in ("stream", "read_chunked") if hasattr(kind, name)})
+    body["close"] = _closing(kind)
+    return _twins.setdefault(kind, type(kind.__name__, (kind,), body))
 
-    class Watched(kind):  # type: ignore[misc]
-        __slots__ = ()
 
-        def read(self, *args: Any, **kwargs: Any) -> bytes:
-            return _pass(self, kind, "read", args, kwargs)
+def _reading(kind: Any, name: str) -> Callable[..., bytes]:
+    """Return a method that reads by the class's own, and lets the observer see what came."""
+    read = getattr(kind, name)
+    at_once = name == "read"  # which returns the whole body if it is given no amount; read1 returns what is there
 
-        def read_chunked(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-            return _pass_all(self, kind, kind.read_chunked(self, *args, **kwargs))
+    def reading(self: Any, *args: Any, **kwargs: Any) -> bytes:
+        observer = self.__dict__.get(_KEY)
+        if observer is None or observer.ended:
+            _leave(self, kind)
+            return read(self, *args, **kwargs)  # type: ignore[no-any-return]
+        try:
+            data: bytes = read(self, *args, **kwargs)
+        except Exception as error:
+            _leave(self, kind)
+            observer.end("broken", error)
+            raise
+        if data:
+            observer.note(data)
+        amount = args[0] if args else kwargs.get("amt")
+        if (at_once and (amount is None or amount < 0)) or (not data and amount != 0):
+            _leave(self, kind)
+            observer.end("complete")
+        return data
 
-        def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-            return _pass_all(self, kind, kind.stream(self, *args, **kwargs))
+    return reading
 
-        def close(self) -> None:
-            # Also called by the finaliser of a response that is dropped, at any moment, in any thread.
-            complete = getattr(self, "length_remaining", None) == 0
-            observer = _leave(self, kind)
+
+def _passing(kind: Any, name: str) -> Callable[..., Iterator[bytes]]:
+    """Return a method that passes on the pieces of the class's own generator, and lets the observer see them.
+
+    While it runs the response has its own class: it reads by other methods of itself, which would be seen twice.
+    """
+    pieces = getattr(kind, name)
+
+    def passing(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        observer = _leave(self, kind)
+        if observer is None:
+            yield from pieces(self, *args, **kwargs)
+            return
+        try:
+            for data in pieces(self, *args, **kwargs):
+                observer.note(data)
+                yield data
+        except GeneratorExit:  # left in the middle: the rest may be read otherwise, or never
+            if self.closed:
+                observer.end("abandoned")
+            elif not observer.ended:
+                watch(self, observer)
+            raise
+        except Exception as error:
+            observer.end("broken", error)
+            raise
+        observer.end("complete")
+
+    return passing
+
+
+def _closing(kind: Any) -> Callable[..., None]:
+    """Return `close`, which is also called by the finaliser of a response that is dropped: anywhere, in any thread."""
+
+    def close(self: Any) -> None:
+        complete = getattr(self, "length_remaining", None) == 0
+        observer = _leave(self, kind)
+        try:
             kind.close(self)
+        finally:
             if observer is not None:
                 observer.end("complete" if complete else "abandoned")
 
-    if hasattr(kind, "read1"):
+    return close
 
-        def read1(self: Any, *args: Any, **kwargs: Any) -> bytes:
-            return _pass(self, kind, "read1", args, kwargs)
 
-        Watched.read1 = read1
-
-    Watched.__name__, Watched.__qualname__, Watched.__module__ = kind.__name__, kind.__qualname__, kind.__module__
-    return _twins.setdefault(kind, Watched)
+def _leave(raw: Any, kind: Any) -> Any:
+    """Give a response its own class back, and return who watched it."""
+    raw.__class__ = kind
+    return raw.__dict__.pop(_KEY, None)

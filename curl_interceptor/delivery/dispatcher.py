@@ -33,10 +33,10 @@ from .queue import ExchangeQueue
 from .transport import open_transport
 from .workers import Workers
 
-__all__ = ["Dispatcher", "Draft", "Recorder", "Waiting"]
+__all__ = ["PATIENCE", "Dispatcher", "Draft", "Recorder", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
-_PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
+PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 _LANE_IDLE = 600.0
 
 
@@ -110,7 +110,8 @@ class Dispatcher:
         self.deadline: float | None = None
         """When the end of the pipeline is over; None while nobody ends it."""
         self.ended = False
-        self._open: deque[tuple[float, Draft]] = deque()
+        self.open: deque[tuple[float, Draft]] = deque()
+        """Wanted exchanges whose body the app still reads, and when each goes without it."""
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         self._fallbacks = FallbackStage(self._lane_for, self.troubles)
@@ -122,16 +123,6 @@ class Dispatcher:
         self.thread: threading.Thread | None = None
 
     # -- the callers' threads -----------------------------------------------------------------------------------------
-
-    def watch(self, draft: Draft) -> None:
-        """Remember a wanted exchange whose body is still open.
-
-        Without the lock: the dispatcher looks again after it has said that it sleeps, so one of the two sees the other.
-        """
-        self._open.append((time.monotonic() + _PATIENCE, draft))
-        if self.queue.asleep:
-            self.gate.put(None)
-            self.queue.asleep = False
 
     @property
     def alive(self) -> bool:
@@ -296,7 +287,7 @@ class Dispatcher:
             if not match.wants(redacted.exchange):
                 return False
             return match.predicate is None or bool(match.predicate(redacted.by(destination.redaction)))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             label = destination.inspector.label
             self.troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
             return False
@@ -311,8 +302,8 @@ class Dispatcher:
         return lane
 
     def _end_open(self, now: float) -> None:
-        while self._open and (self._open[0][1].ended or self._open[0][0] <= now):
-            self._open.popleft()[1].end("missing")
+        while self.open and (self.open[0][1].ended or self.open[0][0] <= now):
+            self.open.popleft()[1].end("missing")
 
     # -- the lanes ----------------------------------------------------------------------------------------------------
 
@@ -334,7 +325,7 @@ class Dispatcher:
                 if draining and lane.not_before > (self.deadline or 0.0):
                     lane.abandon("shutdown")
             self._hand_on(lane, now)
-            while lane.due(now, hurried=hurried, draining=draining) <= now:
+            while not self.ended and lane.due(now, hurried=hurried, draining=draining) <= now:
                 if not self._begin(lane, now):
                     self._hand_on(lane, now)
             self._tidy(lane, now)
@@ -357,7 +348,10 @@ class Dispatcher:
 
     def _hand_on(self, lane: Lane, now: float) -> None:
         while lane.lost:
-            self._fallbacks.take(lane, lane.lost[0], now)
+            try:
+                self._fallbacks.take(lane, lane.lost[0], now)
+            except Exception as error:  # what cannot be handed on must not hold up the others
+                self.troubles.note("fallback", f"an entry could not be handed on: {type(error).__name__}")
             lane.lost.popleft()  # only now: in between it would be nowhere, and `quiet` would not see it
 
     def _tidy(self, lane: Lane, now: float) -> None:
@@ -380,11 +374,11 @@ class Dispatcher:
         return min(forgotten, inf if since is None else since + lane.policies.transport.idle)
 
     def _next_due(self, now: float) -> float:
-        hurried = bool(self.hurry)
-        due = min((lane.next_due(now, hurried=hurried) for lane in self.lanes.values()), default=inf)
-        due = min([due, *map(self._next_tidy, self.lanes.values())])
-        if self._open:
-            due = min(due, self._open[0][0])
+        hurried, draining = bool(self.hurry), self.deadline is not None
+        dues = [lane.next_due(now, hurried=hurried, draining=draining) for lane in self.lanes.values()]
+        due = min([inf, *dues, *map(self._next_tidy, self.lanes.values())])
+        if self.open:
+            due = min(due, self.open[0][0])
         return due
 
     # -- the end ------------------------------------------------------------------------------------------------------
@@ -421,9 +415,9 @@ class Dispatcher:
         """From now on deliver against a deadline: no batch, no backoff, no second chance."""
         self._workers.inline = exiting
         self.deadline = deadline
-        while self._open:  # bodies that are still read go without
+        while self.open:  # bodies that are still read go without
             try:
-                self._open.popleft()[1].end("missing")
+                self.open.popleft()[1].end("missing")
             except IndexError:
                 break
         self.wake()
@@ -435,6 +429,7 @@ class Dispatcher:
             self.queue.close()
             for lane in self.lanes.values():
                 lane.abandon("shutdown", flying=True)
+                lane.transport.close()
             self.ended = True
         self._workers.close()
         self.wake()

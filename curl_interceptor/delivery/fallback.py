@@ -49,7 +49,7 @@ class FallbackStage:
         began = time.monotonic()
         try:
             fallback(entry)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._troubles.note("fallback", f"a fallback raised {type(error).__name__}; the next one is tried")
             return False
         finally:

@@ -13,6 +13,7 @@ import sys
 import time
 import weakref
 from os import getpid
+from time import monotonic
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -20,7 +21,7 @@ from ..observe.stats import Stats
 from ..policies import PipelinePolicy, check_number
 from . import guard, recording
 from .destination import Destination, LanePolicies, Route
-from .dispatcher import Dispatcher, Draft
+from .dispatcher import PATIENCE, Dispatcher, Draft
 from .transport import forget_after_fork
 
 __all__ = ["Pipeline", "default_pipeline"]
@@ -228,7 +229,10 @@ class PipelineSink:
         dispatcher = self._pipeline._dispatcher
         if dispatcher.pid != getpid():
             dispatcher = self._pipeline._begin_anew()
-        dispatcher.watch(draft)
+        # Without the lock: the dispatcher looks again once it has said that it sleeps, so one of the two sees the other.
+        dispatcher.open.append((monotonic() + PATIENCE, draft))
+        if dispatcher.queue.asleep:
+            dispatcher.queue.wake()
         if dispatcher.thread is None:
             self._pipeline._start(dispatcher)
 

@@ -63,8 +63,7 @@ class ExchangeQueue(queue.Queue[Any]):
                 self._bytes += size
                 waiting.append((item, size))
                 if self.asleep:
-                    self._gate.put(None)
-                    self.asleep = False
+                    self.wake()
                 return True
             self._refusals.append(reason)
             taken = self._drop_oldest and reason != "shutdown" and size <= self._max_bytes
@@ -75,12 +74,16 @@ class ExchangeQueue(queue.Queue[Any]):
             self.fold()
         return taken
 
+    def wake(self) -> None:
+        """Wake the dispatcher. In this order: interrupted in between it is woken once too often, not too seldom."""
+        self._gate.put(None)
+        self.asleep = False
+
     def _append(self, item: Any, size: int) -> None:
         self._bytes += size
         self.queue.append((item, size))
         if self.asleep:
-            self._gate.put(None)
-            self.asleep = False
+            self.wake()
 
     def _make_room(self, size: int) -> None:
         waiting, first = self.queue, True

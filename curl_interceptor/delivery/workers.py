@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -62,6 +62,7 @@ class Workers:
         self._executor: ThreadPoolExecutor | None = None
         self._loops = 0
         self._unfinished = 0
+        self._closed = False
         self.inline = False
         """Whether local jobs wait for `run_one`: while the process ends, no thread but the exiting one may log."""
 
@@ -76,6 +77,8 @@ class Workers:
             self._local.append(job)
             return
         with self._lock:
+            if self._closed:
+                return
             self._unfinished += 1
             self._jobs.put(job)
             start = self._loops < min(self._unfinished, self._most)
@@ -109,7 +112,7 @@ class Workers:
                 self._run(job)
                 continue
             with self._lock:
-                if self._jobs.empty():
+                if self._closed or self._jobs.empty():
                     self._loops -= 1
                     break
         self._let_go()
@@ -139,9 +142,15 @@ class Workers:
         return True
 
     def close(self) -> None:
-        """Send the workers home; waits for nobody."""
-        for _ in range(self._loops):
-            self._jobs.put(None)
+        """Send the workers home, and make none of the attempts that still wait; waits for nobody."""
+        with self._lock:
+            self._closed = True
+            self._local.clear()
+            with suppress(Empty):
+                while True:
+                    self._jobs.get_nowait()
+            for _ in range(self._loops):
+                self._jobs.put(None)
         self._let_go()
 
     def _let_go(self) -> None:
