@@ -63,6 +63,11 @@ class CooldownWindows(Generic[T]):
     def __len__(self) -> int:
         return len(self._windows) + len(self._released)
 
+    @property
+    def holding(self) -> bool:
+        """Whether one is held back that is still to go out."""
+        return bool(self._released) or any(window.last is not None for window in self._windows.values())
+
     def admits(self, key: str) -> bool:
         """Whether this one may go on. If so, its equals are held back from now on."""
         if key in self._windows:

@@ -225,7 +225,7 @@ class Dispatcher:
         if (self._hurried or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
         self._end_open(now)
-        self._serve(time.monotonic())
+        self._serve_all(time.monotonic())
 
     def _take_all(self) -> bool:
         took = False
@@ -240,10 +240,12 @@ class Dispatcher:
             for waiting in chunk:
                 self._route(waiting)
                 time.sleep(0)  # the app's threads first
+                if self._outcomes:  # a lane that waits for its next batch does not wait for the rest of the queue
+                    now = time.monotonic()
+                    for lane in self._hear_outcomes(now):
+                        self._serve(lane, now)
             del chunk
-            now = time.monotonic()
-            self._hear_outcomes(now)
-            self._serve(now)
+            self._serve_all(time.monotonic())
 
     def _route(self, waiting: Waiting) -> None:
         """Give an exchange to every lane that wants it."""
@@ -270,16 +272,11 @@ class Dispatcher:
                 self._unmatched += not wanted
 
     def _enter(self, lane: Lane, destination: Destination, redacted: _Redacted) -> None:
+        exchange = redacted.exchange
         try:
-            with self.lock:
-                lane.route(
-                    redacted.exchange,
-                    fingerprint(redacted.exchange),
-                    lambda: redacted.by(destination.redaction),
-                    time.monotonic(),
-                )
+            lane.route(exchange, fingerprint(exchange), lambda: redacted.by(destination.redaction), time.monotonic())
         except Exception as error:
-            self.troubles.note("redaction", f"an exchange could not be redacted and was not sent: {error}")
+            self.troubles.note("redaction", f"redaction raised {type(error).__name__}; the exchange was not sent")
 
     def _wants(self, destination: Destination, redacted: _Redacted) -> bool:
         match = destination.match
@@ -296,7 +293,7 @@ class Dispatcher:
         address = destination.inspector.address
         lane = self.lanes.get(address)
         if lane is None or (lane.policies != destination.policies and not lane.pending):
-            lane = Lane(destination, open_transport(address, destination.policies.transport))
+            lane = Lane(destination, open_transport(address, destination.policies.transport), self.lock)
             with self.lock:
                 self.lanes[address] = lane
         return lane
@@ -307,44 +304,41 @@ class Dispatcher:
 
     # -- the lanes ----------------------------------------------------------------------------------------------------
 
-    def _hear_outcomes(self, now: float) -> None:
+    def _hear_outcomes(self, now: float) -> list[Lane]:
+        heard = []
         while self._outcomes:
             job, outcome = self._outcomes.popleft()
-            with self.lock:
-                job.lane.settle(job, outcome, now, draining=self.deadline is not None)
+            job.lane.settle(job, outcome, now, draining=self.deadline is not None)
             self._hand_on(job.lane, now)
+            heard.append(job.lane)
+        return heard
 
-    def _serve(self, now: float) -> None:
-        """Let every lane do what is due."""
-        hurried, draining = bool(self.hurry), self.deadline is not None
+    def _serve_all(self, now: float) -> None:
         for lane in sorted(self.lanes.values(), key=lambda lane: lane.breaker.is_open):  # the healthy ones first
-            with self.lock:
-                if draining:
-                    lane.release_suppressed(now)
-                lane.tick(now)
-                if draining and lane.not_before > (self.deadline or 0.0):
-                    lane.abandon("shutdown")
-            self._hand_on(lane, now)
-            while not self.ended and lane.due(now, hurried=hurried, draining=draining) <= now:
-                if not self._begin(lane, now):
-                    self._hand_on(lane, now)
-            self._tidy(lane, now)
+            self._serve(lane, now)
 
-    def _begin(self, lane: Lane, now: float) -> bool:
+    def _serve(self, lane: Lane, now: float) -> None:
+        """Let a lane do what is due."""
+        hurried, draining = bool(self.hurry), self.deadline is not None
+        if draining:
+            lane.release_suppressed(now)
+        lane.tick(now)
+        if draining and lane.not_before > (self.deadline or 0.0):
+            lane.abandon("shutdown")
+        self._hand_on(lane, now)
+        while not self.ended and lane.due(now, hurried=hurried, draining=draining) <= now:
+            self._begin(lane, now)
+            self._hand_on(lane, now)
+        self._tidy(lane, now)
+
+    def _begin(self, lane: Lane, now: float) -> None:
         timeout = lane.policies.transport.total
         if self.deadline is not None:
             timeout = max(0.05, min(timeout, self.deadline - now))
-        with self.lock:
-            part = lane.begin(now, draining=self.deadline is not None)
-        if part is None:
-            return False
-        rendered = lane.render(part)
-        with self.lock:
-            job = lane.launch(part, rendered, now, timeout=timeout)
-        if job is None:
-            return False
-        self._workers.hand_over(job, local=not lane.inspector.address.startswith("http"))
-        return True
+        part = lane.begin(now, draining=self.deadline is not None)
+        job = lane.launch(part, lane.render(part), now, timeout=timeout) if part else None
+        if job is not None:
+            self._workers.hand_over(job, local=not lane.inspector.address.startswith("http"))
 
     def _hand_on(self, lane: Lane, now: float) -> None:
         while lane.lost:
@@ -385,13 +379,12 @@ class Dispatcher:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing waits and nothing is on its way."""
+        """Whether nothing waits and nothing is on its way; at the end, whether the cooldowns have told all, too."""
         with self.lock:
-            return (
-                not self.queue.queue
-                and not self._in_hand
-                and not any(lane.pending or lane.lost for lane in self.lanes.values())
-            )
+            if self.queue.queue or self._in_hand:
+                return False
+            ending = self.deadline is not None
+            return not any(lane.pending or lane.lost or (ending and lane.holding) for lane in self.lanes.values())
 
     def wait(self, until: Callable[[], bool], deadline: float) -> bool:
         """Wait for something to become true, doing the work that no other thread does; False if it did not in time.

@@ -1,8 +1,9 @@
 """
 One address's part of the pipeline: what waits for it, what goes next, and what an outcome means.
 
-A lane has no thread, no lock and no clock: the dispatcher owns it and tells it the time. It composes the cooldown, the
-batch, the limiter, the retries and the breaker; each of them is a file of its own.
+A lane has no thread and no clock: the dispatcher owns it and tells it the time. It composes the cooldown, the batch,
+the limiter, the retries and the breaker; each of them is a file of its own. The pipeline's lock is held for short steps
+only, so that the books can be read at any moment, and never while a record is redacted or rendered.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import BadPayload, DeadEndpoint, DeliveryError, Throttled
 from ..inspectors.answers import seconds
@@ -34,6 +37,7 @@ __all__ = ["Job", "Lane", "Lost"]
 
 _TOO_LONG = 3_600.0  # seconds of Retry-After from which entries go to the fallback instead of waiting
 _STRIKES = 3
+_Windows = CooldownWindows[Callable[[], Record]]
 _ONCE = RetryPolicy(retries=0)
 
 
@@ -71,10 +75,15 @@ class Lane:
     ----------
     destination: The inspector and its policies.
     transport: What makes the attempts.
+    lock: The pipeline's re-entrant lock.
     """
 
-    def __init__(self, destination: Destination, transport: Transport) -> None:
+    def __init__(
+        self, destination: Destination, transport: Transport, lock: AbstractContextManager[Any] | None = None
+    ) -> None:
         policies = destination.policies
+        self._lock = nullcontext() if lock is None else lock
+        self._redacting = 0
         self.destination = destination
         self.inspector: Inspector = destination.inspector
         self.policies = policies
@@ -88,7 +97,7 @@ class Lane:
         self.not_before = -inf
         self.last_used = -inf
         self.last_delivered = -inf
-        self._cooldown = CooldownWindows[Callable[[], Record]](policies.cooldown) if policies.cooldown else None
+        self._cooldown = _Windows(policies.cooldown) if policies.cooldown else None
         self._fresh: Batch[Item] = Batch(policies.batch)
         self._parts: list[Part] = []
         self._limiter = Limiter(policies.rate_limit)
@@ -104,30 +113,40 @@ class Lane:
 
     def route(self, exchange: Exchange, fingerprint: str, redact: Callable[[], Record], now: float) -> None:
         """Take an exchange that is wanted here: suppress it, or let it wait for its batch."""
-        self._routed += 1
-        self.last_used = now
         key: str | None = None
-        if self._cooldown is not None and not self.inspector.critical and not self.closed:
-            key = fingerprint
-            if not self._cooldown.admits(key):
-                room = self.policies.lane.bytes - self._bytes - self._cooldown.bytes
-                size = 2_000 + _weight(exchange)
-                self._suppressed += 1
-                self._cooldown.suppress(key, redact, size, room, exchange.started)
-                return
+        with self._lock:
+            self._routed += 1
+            self.last_used = now
+            if self._cooldown is not None and not self.inspector.critical and not self.closed:
+                key = fingerprint
+                if not self._cooldown.admits(key):
+                    room = self.policies.lane.bytes - self._bytes - self._cooldown.bytes
+                    self._suppressed += 1
+                    self._cooldown.suppress(key, redact, 2_000 + _weight(exchange), room, exchange.started)
+                    return
+            self._redacting += 1
+        self._redact(redact, key, now)
+
+    def _redact(self, redact: Callable[[], Record], key: str | None, now: float) -> None:
+        """Redact one that is counted as pending already, and let it wait for its batch."""
+        record: Record | None = None
         try:
             record = redact()
-        except Exception as error:
-            self._failed += 1
-            self._forget_key(key)
-            raise RuntimeError(f"redaction failed: {type(error).__name__}") from None
-        self._admit(self._item(record, key, now), now)
+        finally:
+            with self._lock:
+                self._redacting -= 1
+                if record is None:
+                    self._failed += 1
+                    self._forget_key(key)
+                else:
+                    self._admit(self._item(record, key, now), now)
 
     def take(self, item: Item, now: float) -> None:
         """Take what another lane gave up."""
-        self._routed += 1
-        self.last_used = now
-        self._admit(item, now)
+        with self._lock:
+            self._routed += 1
+            self.last_used = now
+            self._admit(item, now)
 
     def _item(self, entry: Entry, key: str | None, now: float) -> Item:
         return Item(entry, key=key, admitted=now, critical=self.inspector.critical, fallbacks=self.policies.fallbacks)
@@ -172,7 +191,7 @@ class Lane:
     def pending(self) -> int:
         """Entries that wait or are on their way."""
         flying = len(self.in_flight.items) if self.in_flight else 0
-        return len(self._fresh) + sum(len(part.items) for part in self._parts) + flying
+        return self._redacting + len(self._fresh) + sum(len(part.items) for part in self._parts) + flying
 
     @property
     def forgettable(self) -> bool:
@@ -206,12 +225,12 @@ class Lane:
 
     def begin(self, now: float, *, draining: bool = False) -> Part | None:
         """Return the batch that is due and mark the lane busy with it; what follows is `render` and `launch`."""
-        trial = self.breaker.is_open
-        if trial:
-            self._dissolve()
-        part = self._next_part(now, trial=trial, draining=draining)
-        self.in_flight = part
-        return part
+        with self._lock:
+            trial = self.breaker.is_open
+            if trial:
+                self._dissolve()
+            self.in_flight = self._next_part(now, trial=trial, draining=draining)
+            return self.in_flight
 
     def render(self, part: Part) -> list[Payload] | BaseException:
         """Return the payloads of a batch, or what went wrong. This runs a user's code, so nobody holds a lock."""
@@ -227,6 +246,10 @@ class Lane:
 
     def launch(self, part: Part, rendered: list[Payload] | BaseException, now: float, *, timeout: float) -> Job | None:
         """Return the attempt that is to be made now; None if rendering left nothing to send."""
+        with self._lock:
+            return self._launch(part, rendered, now, timeout)
+
+    def _launch(self, part: Part, rendered: list[Payload] | BaseException, now: float, timeout: float) -> Job | None:
         if self.in_flight is not part:
             return None  # the pipeline ended meanwhile, and dropped it
         if isinstance(rendered, BaseException):
@@ -286,6 +309,13 @@ class Lane:
 
     def settle(self, job: Job, outcome: Outcome, now: float, *, draining: bool = False) -> None:
         """Take an attempt's end: deliver, wait, retry, halve or give up."""
+        with self._lock:
+            self._settle(job, outcome, now)
+            trial_failed = job.trial and self.breaker.is_open
+            if draining and (self._drain_failures >= 2 or trial_failed):
+                self._drop(self._withdraw_all(), "shutdown")
+
+    def _settle(self, job: Job, outcome: Outcome, now: float) -> None:
         part, self.in_flight = self.in_flight, None
         if part is None:
             return
@@ -313,8 +343,6 @@ class Lane:
         if self.not_before - now > _TOO_LONG:
             self._fail(self._withdraw_all(), "told to wait for hours")
         self._drain_failures += not isinstance(error, (BadPayload, Throttled))
-        if draining and (self._drain_failures >= 2 or (job.trial and self.breaker.is_open)):
-            self.abandon("shutdown")
 
     def _deliver(self, part: Part, now: float) -> None:
         self._delivered += len(part.items)
@@ -393,38 +421,43 @@ class Lane:
 
     def tick(self, now: float) -> None:
         """Let end what ends by itself: pauses, windows of the cooldown, old entries, patience with a breaker."""
-        if self.not_before <= now:
-            self.not_before = -inf
-        if self._cooldown is not None:
-            for suppressed in self._cooldown.due(now):
-                self._send_after_all(suppressed, now)
-        if self._next_expiry() <= now:
-            age = self.policies.lane.age
-            old = [item for item in self._waiting() if item.admitted + age <= now]
-            self._withdraw(old)
-            self._drop(old, "expired")
-        if self._takeover() <= now:
-            items = self._waiting()
-            if self.due(now) <= now:
-                items = items[1:]  # one stays for the trial that may end this
-            self._withdraw(items)
-            self._fail(items, self._last_error or "breaker open")
-
-    def _send_after_all(self, suppressed: Suppressed[Callable[[], Record]], now: float) -> None:
-        self._suppressed -= 1
-        try:
-            record = suppressed.last().telling(suppressed.before, suppressed.since)
-        except Exception:
-            self._failed += 1
-            self._forget_key(suppressed.key)
-            return
-        self._admit(self._item(record, suppressed.key, now), now)
+        with self._lock:
+            if self.not_before <= now:
+                self.not_before = -inf
+            if self._next_expiry() <= now:
+                age = self.policies.lane.age
+                old = [item for item in self._waiting() if item.admitted + age <= now]
+                self._withdraw(old)
+                self._drop(old, "expired")
+            if self._takeover() <= now:
+                items = self._waiting()
+                if self.due(now) <= now:
+                    items = items[1:]  # one stays for the trial that may end this
+                self._withdraw(items)
+                self._fail(items, self._last_error or "breaker open")
+        if self._cooldown is not None and self._cooldown.next_due() <= now:
+            self._send_after_all(lambda windows: windows.due(now), now)
 
     def release_suppressed(self, now: float) -> None:
         """The pipeline ends: what the cooldown holds back is told now or never."""
-        if self._cooldown is not None and not self.closed:
-            for suppressed in self._cooldown.release_all():
-                self._send_after_all(suppressed, now)
+        if self.holding:
+            self._send_after_all(lambda windows: windows.release_all(), now)
+
+    @property
+    def holding(self) -> bool:
+        """Whether the cooldown holds something back that is still to be told."""
+        return self._cooldown is not None and self._cooldown.holding
+
+    def _send_after_all(self, choose: Callable[[_Windows], list[Suppressed[Callable[[], Record]]]], now: float) -> None:
+        with self._lock:
+            released = choose(self._cooldown) if self._cooldown is not None else []
+            self._suppressed -= len(released)
+            self._redacting += len(released)
+        for suppressed in released:
+            try:
+                self._redact(partial(_tell, suppressed), suppressed.key, now)
+            except Exception as error:
+                self._last_error = f"redaction raised {type(error).__name__}"
 
     def _next_expiry(self) -> float:
         oldest = min([self._fresh.first_admitted, *(part.items[0].admitted for part in self._parts)])
@@ -440,11 +473,12 @@ class Lane:
 
     def abandon(self, reason: str, *, flying: bool = False) -> None:
         """Drop what waits, and what is on its way if `flying`: its outcome will not be heard any more."""
-        items = self._withdraw_all()
-        if flying and self.in_flight is not None:
-            items += self.in_flight.items
-            self.in_flight = None
-        self._drop(items, reason)
+        with self._lock:
+            items = self._withdraw_all()
+            if flying and self.in_flight is not None:
+                items += self.in_flight.items
+                self.in_flight = None
+            self._drop(items, reason)
 
     def _waiting(self) -> list[Item]:
         return [*self._fresh, *(item for part in self._parts for item in part.items)]
@@ -492,7 +526,7 @@ class Lane:
         return self._bytes + (self._cooldown.bytes if self._cooldown is not None else 0)
 
     def stats(self) -> InspectorStats:
-        """The books of this lane."""
+        """The books of this lane; to be read with the lock held."""
         return InspectorStats(
             label=self.inspector.label,
             routed=self._routed,
@@ -507,6 +541,10 @@ class Lane:
             last_success=self._last_success,
             last_error=self._last_error,
         )
+
+
+def _tell(suppressed: Suppressed[Callable[[], Record]]) -> Record:
+    return suppressed.last().telling(suppressed.before, suppressed.since)
 
 
 def _weight(exchange: Exchange) -> int:

@@ -229,7 +229,7 @@ class PipelineSink:
         dispatcher = self._pipeline._dispatcher
         if dispatcher.pid != getpid():
             dispatcher = self._pipeline._begin_anew()
-        # Without the lock: the dispatcher looks again once it has said that it sleeps, so one of the two sees the other.
+        # Without the lock: the dispatcher looks again once it has said that it sleeps; one of the two sees the other.
         dispatcher.open.append((monotonic() + PATIENCE, draft))
         if dispatcher.queue.asleep:
             dispatcher.queue.wake()

@@ -932,7 +932,7 @@ def test_a_redaction_that_raises_costs_its_record_and_lifts_its_window():
     The record counts as failed, and an equal is admitted afterwards.
     """
     one = driver(batch=BatchPolicy(1, 0), cooldown=Cooldown(10.0))
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+    with pytest.raises(ZeroDivisionError):
         one.lane.route(EXCHANGE, "a", lambda: 1 / 0, 0.0)
     stats = one.lane.stats()
     assert (stats.routed, stats.failed, stats.balanced) == (1, 1, True)

@@ -71,6 +71,7 @@ def test_no_interval_has_more_than_a_bucket_and_what_flowed_in(count, seconds, s
     Between any two messages lie at most `count` and the share of the time that passed, on a clock that jumps, too.
     """
     limiter, now, latest, sent = Limiter(RateLimit(count, seconds)), start, start, []
+    limiter.ready_at(start)
     for step in steps:
         now += step
         if limiter.ready_at(now) <= now:

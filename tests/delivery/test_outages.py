@@ -50,7 +50,10 @@ class Hook:
     """A webhook that decides about each post by what is in it; None takes it."""
 
     def __init__(
-        self, receiver: Receiver, decide: Callable[[list[dict]], Reply | None] = lambda documents: None
+        self,
+        receiver: Receiver,
+        decide: Callable[[list[dict]], Reply | None] = lambda documents: None,
+        path: str = SECRET,
     ) -> None:
         self.decide = decide
         self.taken: list[dict] = []

@@ -1,0 +1,771 @@
+"""The edges of a pipeline on real sockets: its bounds, what users' code may do to it, its threads and its ending."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+import requests
+from support.api import Api
+from support.receiver import Receiver, Reply, drip_body, hang, slow, status
+
+import curl_interceptor
+from curl_interceptor import (
+    BatchPolicy,
+    BreakerPolicy,
+    ConfigurationError,
+    Cooldown,
+    CurlInterceptor,
+    LanePolicy,
+    Match,
+    Pipeline,
+    RateLimit,
+    RetryPolicy,
+    TransportPolicy,
+    WebhookInspector,
+)
+from curl_interceptor.delivery import dispatcher, workers
+from curl_interceptor.delivery import pipeline as pipeline_module
+from curl_interceptor.delivery.pipeline import pipelines
+
+SECRET = "/hook-s3cr3t-t0k3n"
+QUICK = {
+    "cooldown": None,
+    "batch": BatchPolicy(1, 0),
+    "retry": RetryPolicy(3, 0.05),
+    "breaker": BreakerPolicy(5, 0.1, 0.4),
+}
+
+
+def documents(receiver: Receiver, path: str | None = None) -> list[dict]:
+    found = []
+    for body in receiver.bodies(path):
+        document = json.loads(body)
+        found += document if isinstance(document, list) else [document]
+    return found
+
+
+def numbers(receiver: Receiver, path: str | None = None) -> list[int]:
+    """Which of the failures of `fail` were posted, in order."""
+    return [int(document["url"].rpartition("=")[2]) for document in documents(receiver, path)]
+
+
+def until(condition: Callable[[], object], timeout: float = 5.0) -> float:
+    """Wait for it; return how long it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < timeout, f"it did not come true within {timeout} s"
+        time.sleep(0.005)
+    return time.monotonic() - began
+
+
+def books(pipeline: Pipeline):
+    """The books of the only lane, as soon as there is one."""
+    until(lambda: pipeline.stats().inspectors)
+    (lane,) = pipeline.stats().inspectors
+    return lane
+
+
+def our_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("curl-interceptor")}
+
+
+@pytest.fixture(scope="module")
+def api():
+    with Api() as server:
+        yield server
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as server:
+        yield server
+
+
+@pytest.fixture
+def fail(session, api):
+    """Let the app's calls number 0, 1, 2 … fail."""
+    counter = iter(range(10_000))
+
+    def fail(count: int = 1, *, body: bytes = b"") -> None:
+        for _ in range(count):
+            session.post(api.url(f"/status/500?number={next(counter)}"), data=body)
+
+    return fail
+
+
+@pytest.fixture(autouse=True)
+def _the_address_is_never_told(caplog):
+    """No log line, no statistics and no thread's name shows the webhook's address, whatever happens."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    told = [caplog.text, *(repr(pipeline.stats()) + repr(pipeline) for pipeline in pipelines())]
+    told += [thread.name for thread in threading.enumerate()]
+    assert SECRET.strip("/") not in "\n".join(told)
+
+
+def mount(session, pipeline: Pipeline, *inspectors, **options):
+    return curl_interceptor.mount(session, *inspectors, pipeline=pipeline, **{**QUICK, **options})
+
+
+# -- bounds -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_keeps_the_newest(session, receiver, pipeline, fail):
+    """
+    A webhook that hangs fills its lane; the oldest that wait are dropped and counted.
+    """
+    receiver.script(SECRET, [slow(0.4)])
+    mount(session, pipeline, receiver.url(SECRET), lane=LanePolicy(records=5))
+    fail(1)
+    receiver.wait(1)
+    fail(20)
+    until(lambda: books(pipeline).dropped.get("lane_full") == 16)
+    assert pipeline.flush(3)
+
+    assert numbers(receiver) == [0, 17, 18, 19, 20]
+    assert books(pipeline).delivered == 5
+
+
+def test_a_lane_is_bounded_in_bytes(session, receiver, pipeline, fail):
+    """
+    Large records fill it before their number does, and the figures say how much it holds.
+    """
+    receiver.script(SECRET, [slow(0.5)])
+    mount(session, pipeline, receiver.url(SECRET), lane=LanePolicy(bytes=100_000))
+    fail(1)
+    receiver.wait(1)
+    fail(20, body=b"x" * 20_000)
+    until(lambda: pipeline.stats().queued == 0)
+    assert pipeline.stats().held_bytes <= 100_000
+    assert pipeline.flush(3)
+
+    assert books(pipeline).dropped["lane_full"] >= 16
+    assert numbers(receiver)[-1] == 20
+    assert pipeline.stats().held_bytes == 0
+
+
+@pytest.mark.parametrize("overflow", ["newest", "oldest"])
+def test_a_full_queue_drops_and_counts(session, receiver, fail, overflow):
+    """
+    What does not fit while the dispatcher lingers is dropped at the end that was asked for.
+    """
+    pipeline = Pipeline(queue_size=5, overflow=overflow, linger=0.5)
+    mount(session, pipeline, receiver.url(SECRET), batch=BatchPolicy(100, 0))
+    fail(1)
+    time.sleep(0.15)  # the first one may be on its way already
+    fail(20)
+    stats = pipeline.stats()
+    assert (stats.accepted, stats.queued) == (21, 5)
+    assert stats.dropped == {"queue_full": 16 - stats.routed}
+    assert pipeline.close(3)
+
+    oldest = list(range(stats.routed))
+    assert numbers(receiver) == [
+        *oldest,
+        *(range(16, 21) if overflow == "oldest" else range(stats.routed, 5 + stats.routed)),
+    ]
+
+
+def test_a_queue_is_bounded_in_bytes(session, receiver, fail):
+    """
+    A few large bodies fill it; small ones find room afterwards.
+    """
+    pipeline = Pipeline(queue_bytes=50_000, linger=0.5)
+    mount(session, pipeline, receiver.url(SECRET))
+    fail(5, body=b"x" * 20_000)
+    stats = pipeline.stats()
+    assert stats.dropped == {"bytes_full": 3 - stats.routed}
+    assert 40_000 < stats.held_bytes <= 50_000 + 30_000 * stats.routed
+    assert pipeline.close(3)
+
+    assert numbers(receiver) == list(range(2 + stats.routed))
+
+
+def test_a_rate_limit_spreads_the_messages(session, receiver, pipeline, fail):
+    """
+    Two at once, then one for each 0.2 s; a flush waits for it and loses nothing.
+    """
+    mount(session, pipeline, receiver.url(SECRET), rate_limit=RateLimit(2, 0.4))
+    fail(5)
+    assert pipeline.flush(5)
+    times = [request.time for request in receiver.requests]
+
+    assert len(times) == 5
+    assert times[-1] - times[0] >= 0.55
+    assert all(later - first >= 0.15 for first, later in zip(times, times[2:], strict=False))
+
+
+def test_equal_failures_are_told_once_and_summed_up(session, receiver, pipeline, api):
+    """
+    Forty equal failures: one message at once, one with the count of the others at the end of the window.
+    """
+    mount(session, pipeline, receiver.url(SECRET), cooldown=Cooldown(0.5))
+    for _ in range(40):
+        session.get(api.url("/status/500"))
+    receiver.wait(2)
+    until(lambda: books(pipeline).delivered == 2)
+    first, last = documents(receiver)
+
+    assert (first["suppressed"], last["suppressed"]) == (0, 38)
+    assert first["id"] != last["id"]
+    assert books(pipeline).suppressed == 38
+
+
+def test_what_is_held_back_is_told_when_the_pipeline_ends(session, receiver, api):
+    """
+    Closing does not wait for the window and does not swallow the count.
+    """
+    pipeline = Pipeline()
+    mount(session, pipeline, receiver.url(SECRET), cooldown=Cooldown(3_600))
+    for _ in range(5):
+        session.get(api.url("/status/500"))
+    assert pipeline.close(3)
+
+    assert [document["suppressed"] for document in documents(receiver)] == [0, 3]
+
+
+# -- what users' code may do ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(SECRET), SystemExit(SECRET), RecursionError(SECRET)])
+def test_a_predicate_that_raises_leaves_its_record_out(session, receiver, pipeline, fail, error):
+    """
+    It is counted; another inspector gets the record; the next record is asked about again.
+    """
+    broken = [True]
+
+    def predicate(record) -> bool:
+        if broken[0]:
+            raise error
+        return True
+
+    judged = WebhookInspector(receiver.url(f"{SECRET}/judged"), match=Match(predicate=predicate))
+    mount(session, pipeline, judged, receiver.url(f"{SECRET}/plain"))
+    fail(3)
+    assert pipeline.flush(3)
+    broken[0] = False
+    fail(1)
+    assert pipeline.flush(3)
+
+    assert numbers(receiver, f"{SECRET}/plain") == [0, 1, 2, 3]
+    assert numbers(receiver, f"{SECRET}/judged") == [3]
+    assert pipeline.stats().errors["match"] == 3
+    assert pipeline.stats().balanced
+
+
+def test_a_predicate_that_blocks_delays_no_caller_and_loses_nothing(session, receiver, pipeline, fail):
+    """
+    The background waits for it, the app does not.
+    """
+    go_on = threading.Event()
+    match = Match(predicate=lambda record: go_on.wait(5))
+    mount(session, pipeline, WebhookInspector(receiver.url(SECRET), match=match))
+    fail(1)
+    until(lambda: pipeline.stats().queued == 1 and our_threads())
+    time.sleep(0.1)
+    began = time.monotonic()
+    fail(20)
+    assert time.monotonic() - began < 0.5
+    assert not pipeline.flush(0.1)
+    go_on.set()
+
+    assert pipeline.flush(3)
+    assert numbers(receiver) == list(range(21))
+
+
+class Odd(WebhookInspector):
+    """An inspector with mistakes in it."""
+
+    mistake: Callable[[], None] | None = None
+
+    def payloads(self, entries, *, plain=False):
+        if self.mistake and any(entry.url.endswith("=1") for entry in entries):
+            self.mistake()
+        return super().payloads(entries, plain=plain)
+
+
+class Misjudging(WebhookInspector):
+    """An inspector that cannot read answers."""
+
+    def verdict(self, answer):
+        if b"odd" in answer.body:
+            raise KeyError(SECRET)
+
+
+def exits() -> None:
+    raise SystemExit(SECRET)
+
+
+def breaks() -> None:
+    raise ZeroDivisionError(SECRET)
+
+
+@pytest.mark.parametrize("mistake", [exits, breaks])
+def test_a_rendering_that_raises_costs_its_record(session, receiver, pipeline, fail, mistake):
+    """
+    The others of its batch arrive, the one is counted as failed, and nothing is posted for it.
+    """
+    inspector = Odd(receiver.url(SECRET))
+    inspector.mistake = mistake
+    mount(session, pipeline, inspector, batch=BatchPolicy(4, 5.0))
+    fail(4)
+    until(lambda: books(pipeline).failed == 1)
+    assert pipeline.flush(3)
+
+    assert sorted(numbers(receiver)) == [0, 2, 3]
+    assert (
+        books(pipeline).last_error == f"payloads() raised {'SystemExit' if mistake is exits else 'ZeroDivisionError'}"
+    )
+
+
+def test_a_verdict_that_raises_costs_its_record_and_not_the_webhook(session, receiver, pipeline, fail):
+    """
+    It counts as a refusal: plain once more, then failed; the breaker stays closed and the next record arrives.
+    """
+    receiver.script(SECRET, [status(200, body=b"odd")] * 2)
+    mount(session, pipeline, Misjudging(receiver.url(SECRET)))
+    fail(1)
+    until(lambda: books(pipeline).failed == 1)
+    fail(1)
+    assert pipeline.flush(3)
+
+    assert (books(pipeline).delivered, books(pipeline).breaker) == (1, "closed")
+    assert len(receiver.requests) == 3
+
+
+def test_a_record_that_two_webhooks_give_up_reaches_their_common_fallback(session, receiver, pipeline, fail):
+    """
+    Both entries are accounted for in the fallback's lane.
+    """
+    receiver.script(f"{SECRET}/one", then=status(404))
+    receiver.script(f"{SECRET}/two", then=status(404))
+    spare = WebhookInspector(receiver.url(f"{SECRET}/spare"), label="spare", batch=BatchPolicy(10, 0.2))
+    mount(session, pipeline, receiver.url(f"{SECRET}/one"), receiver.url(f"{SECRET}/two"), fallbacks=spare)
+    fail(1)
+    until(lambda: any(lane.label == "spare" and lane.delivered == 2 for lane in pipeline.stats().inspectors))
+
+    assert pipeline.flush(1)
+    assert pipeline.stats().balanced
+    assert pipeline.stats().held_bytes == 0
+
+
+def test_a_callable_that_exits_does_not_end_the_deliveries(session, receiver, pipeline, fail):
+    """
+    `sys.exit()` in a fallback is one more mistake to be counted.
+    """
+    receiver.script(SECRET, [status(404)])
+    mount(session, pipeline, receiver.url(SECRET), fallbacks=lambda entry: exits())
+    fail(1)
+    until(lambda: pipeline.stats().errors.get("fallback"))
+    fail(1)
+    receiver.wait(2)
+
+    until(lambda: books(pipeline).delivered == 1)
+
+
+# -- threads ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_thread_before_the_first_record(session, receiver, pipeline, api):
+    """
+    Adapters, sessions and successful calls start nothing.
+    """
+    before = our_threads()
+    mount(session, pipeline, receiver.url(SECRET))
+    session.get(api.url("/status/200"))
+
+    assert our_threads() == before
+    assert pipeline.stats().threads == 0
+
+
+def test_workers_are_bounded_and_go_when_idle(session, receiver, fail, monkeypatch):
+    """
+    Eight busy webhooks share three workers; a moment later only the dispatcher is there.
+    """
+    monkeypatch.setattr(workers, "_IDLE", 0.15)
+    before = our_threads()
+    pipeline = Pipeline(workers=3)
+    hooks = [receiver.url(f"{SECRET}/{number}") for number in range(8)]
+    for number in range(8):
+        receiver.script(f"{SECRET}/{number}", then=slow(0.03))
+    mount(session, pipeline, *hooks)
+    most = 0
+    for _ in range(5):
+        fail(1)
+        most = max(most, len(our_threads() - before), pipeline.stats().threads)
+        time.sleep(0.03)
+    assert pipeline.flush(5)
+    assert most <= 4
+    assert len(receiver.requests) == 40
+
+    until(lambda: pipeline.stats().threads == 1, 2)
+    until(lambda: len(our_threads() - before) == 1, 2)
+    fail(1)
+    assert pipeline.flush(5)
+    pipeline.close(1)
+
+
+def test_the_dispatcher_rests_while_nothing_happens(session, receiver, pipeline, fail):
+    """
+    An open breaker, a pause and a full window cost no turns: a rest is a rest.
+    """
+    receiver.script(SECRET, then=status(503, headers={"Retry-After": "30"}))
+    mount(
+        session,
+        pipeline,
+        receiver.url(SECRET),
+        breaker=BreakerPolicy(1, 0.05, 0.05),
+        fallbacks=lambda entry: None,
+        fallback_after=0.1,
+    )
+    fail(2)
+    until(lambda: books(pipeline).pending == 0)
+    fail(1)
+    time.sleep(0.2)
+    used = time.process_time()
+    time.sleep(0.4)
+
+    assert time.process_time() - used < 0.1
+    assert len(receiver.requests) == 1
+
+
+def test_an_idle_lane_is_let_go_with_its_connection(session, receiver, pipeline, fail, monkeypatch):
+    """
+    After its time a lane without trouble goes; the next record makes a new one.
+    """
+    monkeypatch.setattr(dispatcher, "_LANE_IDLE", 0.2)
+    mount(session, pipeline, receiver.url(SECRET))
+    fail(1)
+    assert pipeline.flush(2)
+    until(lambda: not pipeline.stats().inspectors, 2)
+    fail(1)
+    assert pipeline.flush(2)
+
+    assert numbers(receiver) == [0, 1]
+    assert receiver.accepted == 2
+
+
+def test_a_lane_with_something_to_remember_stays(session, receiver, pipeline, fail, monkeypatch):
+    """
+    410 outlives the idle time: there is never a second post.
+    """
+    monkeypatch.setattr(dispatcher, "_LANE_IDLE", 0.05)
+    receiver.script(SECRET, then=status(410))
+    mount(session, pipeline, receiver.url(SECRET))
+    for _ in range(3):
+        fail(1)
+        time.sleep(0.15)
+    assert pipeline.flush(1)
+
+    assert len(receiver.requests) == 1
+    assert books(pipeline).dropped == {"endpoint_gone": 3}
+
+
+# -- the ending -------------------------------------------------------------------------------------------------------
+
+
+def test_closing_delivers_what_waits_and_ends_everything(session, receiver, fail):
+    """
+    A batch that would wait for a minute goes at once; threads and connections are gone afterwards.
+    """
+    before = our_threads()
+    pipeline = Pipeline()
+    closed = threading.Event()
+
+    def watch(connection) -> bool:
+        status().play(connection)
+        if not connection.sock.recv(1):
+            closed.set()
+        return False
+
+    receiver.script(SECRET, then=Reply(watch))
+    mount(session, pipeline, receiver.url(SECRET), batch=BatchPolicy(10, 60.0))
+    fail(3)
+    assert pipeline.close(3)
+
+    assert numbers(receiver) == [0, 1, 2]
+    assert closed.wait(1), "the connection was kept"
+    until(lambda: our_threads() == before, 1)
+    assert pipeline.closed
+    assert pipeline.stats().threads == 0
+
+
+def test_closing_ends_idle_workers_too(session, receiver, fail):
+    """
+    Several workers that wait for work go at once, not when they are tired of waiting.
+    """
+    before = our_threads()
+    pipeline = Pipeline()
+    for number in range(6):
+        receiver.script(f"{SECRET}/{number}", then=slow(0.05))
+    mount(session, pipeline, *(receiver.url(f"{SECRET}/{number}") for number in range(6)))
+    fail(1)
+    receiver.wait(6)
+    assert len(our_threads() - before) > 3
+    assert pipeline.close(3)
+
+    until(lambda: our_threads() == before, 1)
+
+
+def test_after_closing_everything_is_refused_and_counted(session, receiver, fail):
+    """
+    The app's calls go on; what they would tell is counted as `shutdown`, without a thread.
+    """
+    pipeline = Pipeline()
+    adapter = mount(session, pipeline, receiver.url(SECRET))
+    fail(1)
+    assert pipeline.close(3)
+    fail(4)
+
+    assert pipeline.stats().dropped == {"shutdown": 4}
+    assert pipeline.stats().balanced
+    assert adapter.flush(1)
+    assert numbers(receiver) == [0]
+    assert pipeline.stats().threads == 0
+
+
+def test_closing_twice_is_closing_once(session, receiver, fail):
+    """
+    A second close does nothing and says what the first one said.
+    """
+    pipeline = Pipeline()
+    mount(session, pipeline, receiver.url(SECRET))
+    fail(1)
+
+    assert [pipeline.close(3), pipeline.close(3)] == [True, True]
+    assert len(receiver.requests) == 1
+
+
+def test_closing_a_pipeline_that_never_began(pipeline):
+    """
+    There is nothing to do, and it is done at once.
+    """
+    began = time.monotonic()
+
+    assert pipeline.close(5)
+    assert time.monotonic() - began < 0.1
+
+
+@pytest.mark.parametrize("answer", [hang(), drip_body()], ids=["hang", "drip"])
+def test_closing_ends_in_time_with_a_hung_webhook(session, receiver, fail, answer):
+    """
+    The deadline holds; what did not go out is counted, once, and nothing is posted afterwards.
+    """
+    pipeline = Pipeline()
+    receiver.script(SECRET, then=answer)
+    mount(session, pipeline, receiver.url(SECRET))
+    fail(5)
+    receiver.wait(1)
+    began = time.monotonic()
+    assert not pipeline.close(0.3)
+    assert time.monotonic() - began < 0.8
+    posts = len(receiver.requests)
+    time.sleep(0.3)
+
+    assert len(receiver.requests) == posts
+    assert books(pipeline).dropped == {"shutdown": 5}
+    assert pipeline.stats().pending == 0
+
+
+def test_attempts_that_wait_for_a_worker_are_not_made_after_the_end(session, receiver, fail):
+    """
+    One worker, hung; the attempts behind it are dropped by the close and stay dropped.
+    """
+    pipeline = Pipeline(workers=1)
+    receiver.script(f"{SECRET}/hung", then=hang())
+    mount(
+        session,
+        pipeline,
+        receiver.url(f"{SECRET}/hung"),
+        receiver.url(f"{SECRET}/behind"),
+        transport=TransportPolicy(total=0.4),
+    )
+    fail(1)
+    receiver.wait(1)
+    until(lambda: pipeline.stats().pending == 2)
+    pipeline.close(0.05)
+    time.sleep(0.6)
+
+    assert [request.target for request in receiver.requests] == [f"{SECRET}/hung"]
+    assert [lane.dropped for lane in pipeline.stats().inspectors] == [{"shutdown": 1}] * 2
+
+
+def test_closing_while_a_formatter_is_at_work_counts_and_posts_nothing_twice(session, receiver, fail):
+    """
+    The deadline comes in the middle of somebody's slow `payloads()`; its result is not used any more.
+    """
+    pipeline, at_work, go_on = Pipeline(), threading.Event(), threading.Event()
+
+    class Slow(WebhookInspector):
+        def payloads(self, entries, *, plain=False):
+            at_work.set()
+            go_on.wait(5)
+            return super().payloads(entries[1:], plain=plain)
+
+    mount(session, pipeline, Slow(receiver.url(SECRET)), batch=BatchPolicy(2, 0.2))
+    fail(2)
+    assert at_work.wait(2)
+    pipeline.close(0.05)
+    go_on.set()
+    time.sleep(0.2)
+
+    assert receiver.requests == []
+    assert books(pipeline).dropped == {"shutdown": 2}
+    assert pipeline.stats().balanced
+
+
+def test_a_lost_connection_between_two_posts_is_nobodys_failure(session, receiver, pipeline, fail):
+    """
+    A kept connection that the service closed meanwhile is replaced without a retry.
+    """
+    mount(session, pipeline, receiver.url(SECRET))
+    fail(1)
+    assert pipeline.flush(2)
+    receiver.drop_connections()
+    session.close()
+    fail(1)
+    assert pipeline.flush(2)
+
+    assert (books(pipeline).delivered, books(pipeline).retries, receiver.accepted) == (2, 0, 2)
+
+
+# -- who may say what of an address ------------------------------------------------------------------------------------
+
+
+def adapter(pipeline: Pipeline, url: str, **options) -> CurlInterceptor:
+    return CurlInterceptor(inspectors=[url], pipeline=pipeline, **options)
+
+
+def test_two_adapters_may_share_an_address_with_equal_policies(pipeline):
+    """
+    Equal values are the same policy, however often they are written down.
+    """
+    first = adapter(pipeline, f"http://hook.test{SECRET}", retry=RetryPolicy(2))
+    second = adapter(pipeline, f"http://hook.test{SECRET}", retry=RetryPolicy(2))
+
+    assert first.pipeline is second.pipeline
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("retry", RetryPolicy(7)),
+        ("batch", BatchPolicy(3)),
+        ("cooldown", None),
+        ("rate_limit", RateLimit(1, 1)),
+        ("breaker", BreakerPolicy(9)),
+        ("transport", TransportPolicy(total=3)),
+        ("lane", LanePolicy(7)),
+        ("fallback_after", 7.0),
+        ("fallbacks", [print]),
+    ],
+)
+def test_different_policies_for_one_address_are_refused(pipeline, keyword, value):
+    """
+    The message names the keyword and the remedy, and not the address.
+    """
+    first = adapter(pipeline, f"http://hook.test{SECRET}")
+    with pytest.raises(ConfigurationError) as refused:
+        adapter(pipeline, f"http://hook.test{SECRET}", **{keyword: value})
+
+    assert first is not None
+    assert str(refused.value).startswith(keyword)
+    assert "pipeline=Pipeline(...)" in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+def test_other_policies_may_come_when_the_last_adapter_has_gone(session, receiver, pipeline, fail):
+    """
+    The claim ends with its adapter; the next one's policies are those that hold.
+    """
+    first = mount(session, pipeline, receiver.url(SECRET), batch=BatchPolicy(2, 60.0))
+    fail(2)
+    assert pipeline.flush(2)
+    session.adapters.clear()
+    del first
+    gc.collect()
+
+    mount(session, pipeline, receiver.url(SECRET), batch=BatchPolicy(3, 60.0))
+    fail(3)
+    receiver.wait(2)
+    assert [len(json.loads(body)) for body in receiver.bodies()] == [2, 3]
+
+
+def test_a_pipeline_of_ones_own_has_policies_of_its_own(pipeline):
+    """
+    The remedy of the message works.
+    """
+    other = Pipeline()
+    adapter(pipeline, f"http://hook.test{SECRET}", retry=RetryPolicy(1))
+
+    assert adapter(other, f"http://hook.test{SECRET}", retry=RetryPolicy(2)).pipeline is other
+    other.close(0.1)
+
+
+def test_a_refused_adapter_claims_nothing(pipeline):
+    """
+    An adapter whose construction failed does not fix the policies of any address.
+    """
+    first = adapter(pipeline, f"http://hook.test{SECRET}")
+    with pytest.raises(ConfigurationError):
+        CurlInterceptor(
+            inspectors=["http://other.test/", f"http://hook.test{SECRET}"], pipeline=pipeline, retry=RetryPolicy(9)
+        )
+    gc.collect()
+
+    assert adapter(pipeline, "http://other.test/", retry=RetryPolicy(8)) is not first
+
+
+def test_other_numbers_for_the_default_pipeline_are_refused(monkeypatch):
+    """
+    The first adapter that names numbers makes the process's pipeline; another number names the remedy.
+    """
+    monkeypatch.setattr(pipeline_module, "_default", None)
+    first = CurlInterceptor(inspectors=[f"http://hook.test{SECRET}"], queue_size=123)
+    CurlInterceptor(inspectors=[f"http://hook.test{SECRET}"], queue_size=123)
+    CurlInterceptor(inspectors=[f"http://hook.test{SECRET}"])
+    with pytest.raises(ConfigurationError, match=r"queue_size.*pipeline=Pipeline\(queue_size=456\)"):
+        CurlInterceptor(inspectors=[f"http://hook.test{SECRET}"], queue_size=456)
+
+    assert first.pipeline.policy.queue_size == 123
+    assert first.pipeline.close(1)
+
+
+def test_numbers_and_a_pipeline_are_not_both_taken(pipeline):
+    """
+    A number beside `pipeline=` would be ignored, so it is refused.
+    """
+    with pytest.raises(ConfigurationError, match="workers"):
+        adapter(pipeline, f"http://hook.test{SECRET}", workers=2)
+
+
+def test_books_balance_under_load_from_many_threads(receiver, pipeline, api):
+    """
+    Whoever looks at the figures at any moment sees ledgers that add up, and in the end everything is delivered.
+    """
+
+    def call(number: int) -> None:
+        with requests.Session() as one:
+            one.trust_env = False
+            mount(one, pipeline, receiver.url(SECRET), batch=BatchPolicy(10, 0.01))
+            for step in range(25):
+                one.get(api.url(f"/status/500?number={number * 25 + step}"))
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    looks = 0
+    while any(thread.is_alive() for thread in threads) or looks < 50:
+        assert pipeline.stats().balanced
+        looks += 1
+    for thread in threads:
+        thread.join()
+    assert pipeline.flush(5)
+
+    assert sorted(numbers(receiver)) == list(range(100))
