@@ -122,6 +122,8 @@ class Captured:
     def destination(self, destination: Destination) -> Destination:
         """Return the stand-in of a destination: the same inspector, whose lane ends in this recording."""
         inspector = destination.inspector
+        if isinstance(inspector, RecordingInspector):
+            return destination  # it records already, where its owner looks
         key = inspector.address
         if key not in self._stand_ins:
             stand_in = _StandIn(inspector, f"{self._recording.address}:{len(self._stand_ins)}")

@@ -176,7 +176,7 @@ def test_lanes_of_finished_recordings_go(session, pipeline):
 
 def test_a_recording_inspector_keeps_what_it_gets(session, pipeline):
     """
-    It is an inspector like any other, and can be emptied.
+    It is an inspector like any other, can be emptied, and keeps its entries inside of `captured()` too.
     """
     inspector = testing.RecordingInspector(label="kept")
     mount(session, inspector, pipeline=pipeline, cooldown=None)
@@ -186,3 +186,7 @@ def test_a_recording_inspector_keeps_what_it_gets(session, pipeline):
     assert len(inspector.commands) == 2
     inspector.clear()
     assert inspector.records == []
+    with testing.captured() as captured:
+        fail(session, "c")
+        assert captured.records == []
+    assert [record.url.rpartition("/")[2] for record in inspector.records] == ["c"]

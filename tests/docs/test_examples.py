@@ -36,6 +36,12 @@ def no_network(monkeypatch):
 
 
 @pytest.fixture
+def own_pipeline(monkeypatch):
+    """Every page is a process of its own, as far as its books go."""
+    monkeypatch.setattr("curl_interceptor.delivery.pipeline._default", None)
+
+
+@pytest.fixture
 def broken_api():
     """An API of others that answers 503 to everything."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
@@ -45,7 +51,7 @@ def broken_api():
 
 
 @pytest.mark.records
-@pytest.mark.usefixtures("no_network", "broken_api")
+@pytest.mark.usefixtures("no_network", "broken_api", "own_pipeline")
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if examples(page)], ids=lambda page: str(page.relative_to(ROOT))
 )
