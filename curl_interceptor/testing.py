@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from .delivery import recording
+from . import recording
 from .delivery.destination import Destination
 from .delivery.pipeline import pipelines
 from .delivery.transport import Transport, register_scheme

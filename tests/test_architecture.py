@@ -15,7 +15,7 @@ ROOT = Path(curl_interceptor.__file__).parent
 
 # From the ground up; a module imports from its own floor and from those below.
 FLOORS: list[set[str]] = [
-    {"errors", "policies", "version"},
+    {"errors", "policies", "recording", "version"},
     {"records"},
     {"dialects"},
     {"inspectors", "observe"},

@@ -11,16 +11,26 @@ from collections.abc import Mapping
 from time import perf_counter, time
 from typing import Any, Protocol
 
+import requests
+import urllib3
 from requests import PreparedRequest, Response
 from requests.structures import CaseInsensitiveDict
 
+from .. import recording
 from ..policies import CapturePolicy
-from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts
+from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts, failure_of
 from .versions import URLLIB3_USER_AGENT
 
 __all__ = ["Draft", "Sink"]
 
 _OVERHEAD = 2_000  # approximate memory of a draft without its headers and bodies
+# What `Response.iter_content` makes of urllib3's exceptions.
+_AS_THE_APP_SEES_IT: Mapping[type[BaseException], type[BaseException]] = {
+    urllib3.exceptions.ProtocolError: requests.exceptions.ChunkedEncodingError,
+    urllib3.exceptions.DecodeError: requests.exceptions.ContentDecodingError,
+    urllib3.exceptions.ReadTimeoutError: requests.exceptions.ConnectionError,
+    urllib3.exceptions.SSLError: requests.exceptions.SSLError,
+}
 _ARGUMENTS = ("stream", "timeout", "verify", "cert", "proxies")
 
 
@@ -52,7 +62,19 @@ class Draft:
     wanted: False hands it over only if the response's body breaks.
     """
 
-    __slots__ = ("_chunks", "_ended_at", "_facts", "_failure", "_head", "_room", "_seen", "_sink", "_token", "ended")
+    __slots__ = (
+        "_chunks",
+        "_ended_at",
+        "_facts",
+        "_failure",
+        "_head",
+        "_room",
+        "_seen",
+        "_sink",
+        "_token",
+        "ended",
+        "recorder",
+    )
 
     def __init__(
         self,
@@ -68,7 +90,9 @@ class Draft:
         body = request.body
         head = (None, "none", 0) if body is None else body_head(body, request.headers, policy)
         self._sink = sink
-        self._facts = (request.method, request.url, snapshot(request.headers), head, options, began, elapsed)
+        self._facts = (request.method, request.url, snapshot(request.headers), head, _given(*options), began, elapsed)
+        self.recorder = recording.current
+        """Who records it instead of having it delivered, if anybody does."""
         self._head: tuple[Any, ...] | None = None
         self._failure: Failure | None = None
         self._ended_at: float | None = None
@@ -108,19 +132,19 @@ class Draft:
         self.ended = state
         try:
             if error is not None:
-                self._failure = Failure.of(error)
+                self._failure = failure_of(error, _AS_THE_APP_SEES_IT)
             elif not wanted:
                 self._chunks.clear()
                 return
             if state != "missing":
                 self._ended_at = perf_counter()
-            body = self._facts[3][0]
-            size = _OVERHEAD + (len(body) if body else 0)
-            for pair in self._facts[2]:
-                size += len(pair[1])
+            url, headers, (body, *_) = self._facts[1:4]
+            size = _OVERHEAD + len(url or "") + (len(body) if body else 0)
+            for name, value in headers:
+                size += len(name) + len(value)
             if self._head is not None:
                 for values in self._head[3]:
-                    size += len(values[1]) + 100
+                    size += 100 + (len(values[1]) if len(values) == 2 else sum(map(len, values)))
                 for chunk in self._chunks:
                     size += len(chunk)
             self._sink.offer(self, size)
@@ -131,8 +155,7 @@ class Draft:
 
     def exchange(self) -> Exchange:
         """Return what was noted down as plain facts."""
-        method, url, headers, (body, state, size), (args, kwargs), began, elapsed = self._facts
-        options = {**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
+        method, url, headers, (body, state, size), (timeout, verify, cert, proxies), began, elapsed = self._facts
         request = RequestFacts(
             method=method or "",
             url=url or "",
@@ -140,10 +163,10 @@ class Draft:
             body=body,
             body_state=state,
             body_size=size,
-            timeout=options.get("timeout"),
-            verify=options.get("verify", True),
-            cert=options.get("cert"),
-            proxies=tuple((options.get("proxies") or {}).items()),
+            timeout=_plain_timeout(timeout),
+            verify=verify,
+            cert=cert,
+            proxies=proxies,
             client=URLLIB3_USER_AGENT,
         )
         wall = time() - perf_counter()
@@ -163,6 +186,25 @@ class Draft:
         return ResponseFacts(status, reason, headers, tuple(self._chunks), state, size, version)
 
 
+def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any, Any, tuple[tuple[str, str], ...]]:
+    """Return timeout, verify, cert and proxies as they were given to `HTTPAdapter.send`."""
+    if args:
+        kwargs = {**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
+    get = kwargs.get
+    proxies = get("proxies")
+    return get("timeout"), get("verify", True), get("cert"), tuple(proxies.items()) if proxies else ()
+
+
+def _plain_timeout(timeout: Any) -> Any:
+    """Return a timeout as None, a number, or a pair of connecting and reading."""
+    if not isinstance(timeout, urllib3.Timeout):
+        return timeout
+    try:
+        return timeout.connect_timeout, timeout.read_timeout
+    except urllib3.exceptions.HTTPError:  # with a total, the one for reading is known only while it runs
+        return timeout.connect_timeout, timeout.total
+
+
 def snapshot(headers: Any) -> RawHeaders:
     """Return the headers as they are now: the same request may be sent again with others."""
     if type(headers) is CaseInsensitiveDict:
@@ -176,12 +218,15 @@ def body_head(body: Any, headers: Any, policy: CapturePolicy) -> tuple[bytes | s
     """Return the head of a request's body, what is known of it, and its size in bytes."""
     if not isinstance(body, (bytes, str, bytearray)):
         return None, "missing", None
-    size = len(body) if not isinstance(body, str) or body.isascii() else None
     most = policy.request_body
+    size: int | None = len(body)
+    if isinstance(body, str) and not body.isascii():  # the cap is in bytes
+        size = None if len(body) > most else len(body.encode("utf-8", "surrogatepass"))
+        body = body[:most].encode("utf-8", "surrogatepass")
     if body and (not most or (policy.content_types is not None and not has_wanted_type(headers, policy))):
         return None, "missing", size
     state: BodyState = "complete"
-    if len(body) > most:
+    if size is None or size > most:
         # A slice: a reference would keep a whole upload alive for as long as the exchange waits.
         body, state = body[:most], "cut"
     return bytes(body) if isinstance(body, bytearray) else body, state, size

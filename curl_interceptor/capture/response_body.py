@@ -74,7 +74,8 @@ def _reading(kind: Any, name: str) -> Callable[..., bytes]:
         if data:
             observer.note(data)
         amount = args[0] if args else kwargs.get("amt")
-        if (at_once and (amount is None or amount < 0)) or (not data and amount != 0):
+        over = self.closed and not len(getattr(self, "_decoded_buffer", b""))  # by then no finaliser would call close
+        if over or (at_once and (amount is None or amount < 0)) or (not data and amount != 0):
             _leave(self, kind)
             observer.end("complete")
         return data

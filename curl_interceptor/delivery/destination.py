@@ -22,6 +22,7 @@ from ..policies import (
 )
 from ..records.match import Match, Screen
 from ..records.redaction import Redaction
+from .transport import check_scheme
 
 __all__ = ["Destination", "Fallbacks", "LanePolicies", "Route", "plan_route"]
 
@@ -112,6 +113,7 @@ def _destination(inspector: Inspector, match: Match, redaction: Redaction, optio
             f"{type(inspector).__name__} got an unknown keyword {unknown[0]!r}; "
             f"besides its own it takes {', '.join(sorted(LanePolicies.keywords()))}"
         )
+    check_scheme(inspector.address)
     chosen = {**options, **inspector.options}
     fallbacks = chosen.pop("fallbacks", ())
     for name, value in chosen.items():

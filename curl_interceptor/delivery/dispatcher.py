@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 from uuid import uuid4
 
 from ..observe.log import TroubleLog
@@ -47,6 +47,10 @@ class Draft(Protocol):
     def ended(self) -> object:
         """Whether it was handed over already."""
 
+    @property
+    def recorder(self) -> object | None:
+        """The `Recorder` that was there when the call was made."""
+
     def end(self, state: Literal["missing"]) -> None:
         """Hand it over without its body, unless it was handed over already."""
 
@@ -61,8 +65,8 @@ class Recorder(Protocol):
         """Return where entries for this destination go instead."""
 
 
-Waiting = tuple[Draft, Route, Recorder | None]
-"""What lies in the queue: a draft, where its adapter sends exchanges, and who records it instead, if anybody does."""
+Waiting = tuple[Draft, Route]
+"""What lies in the queue: a draft, and where its adapter sends exchanges."""
 
 
 class _Redacted:
@@ -243,21 +247,21 @@ class Dispatcher:
                 if self._outcomes:  # a lane that waits for its next batch does not wait for the rest of the queue
                     now = time.monotonic()
                     for lane in self._hear_outcomes(now):
-                        self._serve(lane, now)
+                        self._serve(lane, now, more_to_come=True)
             del chunk
             self._serve_all(time.monotonic())
 
     def _route(self, waiting: Waiting) -> None:
         """Give an exchange to every lane that wants it."""
-        draft, route, recorder = waiting
+        draft, route = waiting
         wanted = False
         try:
             redacted = _Redacted(draft.exchange())
             chosen: dict[int, Lane] = {}
             for destination in route.destinations:
                 if self._wants(destination, redacted):
-                    if recorder is not None:
-                        destination = recorder.destination(destination)
+                    if draft.recorder is not None:
+                        destination = cast("Recorder", draft.recorder).destination(destination)
                     lane = self._lane_for(destination)
                     if id(lane) not in chosen:
                         chosen[id(lane)] = lane
@@ -281,21 +285,24 @@ class Dispatcher:
     def _wants(self, destination: Destination, redacted: _Redacted) -> bool:
         match = destination.match
         try:
-            if not match.wants(redacted.exchange):
+            if not match.wants(redacted.exchange, sampled=not destination.inspector.critical):
                 return False
             return match.predicate is None or bool(match.predicate(redacted.by(destination.redaction)))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # somebody's code
             label = destination.inspector.label
             self.troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
             return False
 
     def _lane_for(self, destination: Destination) -> Lane:
         address = destination.inspector.address
-        lane = self.lanes.get(address)
-        if lane is None or (lane.policies != destination.policies and not lane.pending):
-            lane = Lane(destination, open_transport(address, destination.policies.transport), self.lock)
-            with self.lock:
-                self.lanes[address] = lane
+        former = self.lanes.get(address)
+        if former is not None and (former.policies == destination.policies or former.pending):
+            return former
+        lane = Lane(destination, open_transport(address, destination.policies.transport), self.lock)
+        with self.lock:
+            if former is not None:
+                lane.succeed(former)
+            self.lanes[address] = lane
         return lane
 
     def _end_open(self, now: float) -> None:
@@ -317,8 +324,8 @@ class Dispatcher:
         for lane in sorted(self.lanes.values(), key=lambda lane: lane.breaker.is_open):  # the healthy ones first
             self._serve(lane, now)
 
-    def _serve(self, lane: Lane, now: float) -> None:
-        """Let a lane do what is due."""
+    def _serve(self, lane: Lane, now: float, *, more_to_come: bool = False) -> None:
+        """Let a lane do what is due. While there is more to come, even in a hurry only full batches go."""
         hurried, draining = bool(self.hurry), self.deadline is not None
         if draining:
             lane.release_suppressed(now)
@@ -326,6 +333,8 @@ class Dispatcher:
         if draining and lane.not_before > (self.deadline or 0.0):
             lane.abandon("shutdown")
         self._hand_on(lane, now)
+        if more_to_come:
+            hurried = draining = False
         while not self.ended and lane.due(now, hurried=hurried, draining=draining) <= now:
             self._begin(lane, now)
             self._hand_on(lane, now)

@@ -1,4 +1,4 @@
-"""Who takes what a lane gives up: the user's fallbacks in turn, and a line in the log if there are none."""
+"""Who takes what a lane gives up: the user's fallbacks in turn, and a line in the log if none of them does."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class FallbackStage:
                 return
             if self._call(fallback, item.entry):
                 return
-        if lost.reason != "shutdown" and not lane.policies.fallbacks:
+        if lost.reason != "shutdown":
             self._log(lane, lost)
 
     def _call(self, fallback: Callable[[Entry], object], entry: Entry) -> bool:
         began = time.monotonic()
         try:
             fallback(entry)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # somebody's code
             self._troubles.note("fallback", f"a fallback raised {type(error).__name__}; the next one is tried")
             return False
         finally:

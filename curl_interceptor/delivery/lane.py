@@ -109,6 +109,17 @@ class Lane:
         self._last_success: float | None = None
         self._last_error: str | None = None
 
+    def succeed(self, former: Lane) -> None:
+        """Take the place of a lane with other policies: keep its books, and what must not be forgotten."""
+        self.lost = former.lost
+        self.closed, self.not_before = former.closed, former.not_before
+        if former.breaker.is_open:
+            self.breaker = former.breaker
+        self._routed, self._delivered, self._suppressed = former._routed, former._delivered, former._suppressed
+        self._failed, self._dropped = former._failed, former._dropped
+        self._attempts, self._retries = former._attempts, former._retries
+        self._last_success, self._last_error = former._last_success, former._last_error
+
     # -- what comes in ------------------------------------------------------------------------------------------------
 
     def route(self, exchange: Exchange, fingerprint: str, redact: Callable[[], Record], now: float) -> None:
@@ -240,7 +251,7 @@ class Lane:
             payloads = list(self.inspector.payloads([item.entry for item in part.items], plain=part.plain))
             for payload in payloads:
                 _check(payload)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # somebody's code
             return error
         return payloads
 

@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..observe.stats import Stats
 from ..policies import PipelinePolicy, check_number
-from . import guard, recording
+from . import guard
 from .destination import Destination, LanePolicies, Route
 from .dispatcher import PATIENCE, Dispatcher, Draft
 from .transport import forget_after_fork
@@ -219,7 +219,7 @@ class PipelineSink:
         dispatcher = self._pipeline._dispatcher
         if dispatcher.pid != getpid():
             dispatcher = self._pipeline._begin_anew()
-        taken = dispatcher.queue.offer((draft, self._route, recording.current), size)
+        taken = dispatcher.queue.offer((draft, self._route), size)
         if dispatcher.thread is None:
             self._pipeline._start(dispatcher)
         return taken

@@ -24,6 +24,7 @@ __all__ = [
     "HttpTransport",
     "LoggerTransport",
     "Transport",
+    "check_scheme",
     "forget_after_fork",
     "open_transport",
     "register_scheme",
@@ -164,9 +165,14 @@ def register_scheme(scheme: str, factory: Factory) -> None:
     _factories[scheme.lower()] = factory
 
 
-def open_transport(address: str, policy: TransportPolicy) -> Transport:
-    """Return the transport of an address; it connects when it is first used."""
+def check_scheme(address: str) -> None:
+    """Refuse an address for which there is no transport."""
     scheme = address.partition(":")[0].lower()
     if scheme not in _factories:
         raise ConfigurationError(f"addresses cannot begin with {scheme!r}: expected one of {sorted(_factories)}")
-    return _factories[scheme](address, policy)
+
+
+def open_transport(address: str, policy: TransportPolicy) -> Transport:
+    """Return the transport of an address; it connects when it is first used."""
+    check_scheme(address)
+    return _factories[address.partition(":")[0].lower()](address, policy)

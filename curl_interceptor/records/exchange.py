@@ -7,9 +7,11 @@ that are immutable anyway. It lives in the queue and in the dispatcher, never fu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["BodyState", "Exchange", "Failure", "RawHeaders", "RequestFacts", "ResponseFacts"]
+__all__ = ["BodyState", "Exchange", "Failure", "RawHeaders", "RequestFacts", "ResponseFacts", "failure_of"]
 
 RawHeaders = tuple[tuple[Any, ...], ...]
 """Pairs of name and value, str or bytes; a longer tuple or list is a name with several values."""
@@ -64,15 +66,22 @@ class Failure(NamedTuple):
     kinds: tuple[str, ...]
     """Qualified names of the exception's class and of all its bases."""
 
-    @classmethod
-    def of(cls, error: BaseException) -> Failure:
-        """Describe an exception without keeping it: it would keep its frames, and they the bodies."""
-        kinds = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
-        try:
-            message = str(error)[:2_000]
-        except Exception:
-            message = "(its text cannot be read)"
-        return cls(kinds[0], message, kinds)
+
+def failure_of(
+    error: BaseException, seen_as: Mapping[type[BaseException], type[BaseException]] = MappingProxyType({})
+) -> Failure:
+    """Describe an exception without keeping it: it would keep its frames, and they the bodies.
+
+    `seen_as` says of which other class it is when the app gets it, for instances of a class.
+    """
+    classes = list(type(error).__mro__)
+    classes[:0] = next((other.__mro__ for kind, other in seen_as.items() if isinstance(error, kind)), ())
+    kinds = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in classes)
+    try:
+        message = str(error)[:2_000]
+    except Exception:
+        message = "(its text cannot be read)"
+    return Failure(kinds[0], message, kinds)
 
 
 class Exchange(NamedTuple):

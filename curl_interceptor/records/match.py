@@ -206,9 +206,11 @@ class Match:
         slower_than = float("inf") if self.slower_than is None else self.slower_than
         return Screen(self._statuses, bool(self._errors), slower_than)
 
-    def wants(self, exchange: Exchange) -> bool:
-        """Whether the exchange is wanted, the predicate left aside."""
-        return self._wants_outcome(exchange) and self._wants_headline(exchange)
+    def wants(self, exchange: Exchange, *, sampled: bool = True) -> bool:
+        """Whether the exchange is wanted, the predicate left aside; `sampled=False` leaves nothing to chance."""
+        if not (self._wants_outcome(exchange) and self._wants_headline(exchange)):
+            return False
+        return self.sample is None or not sampled or random.random() < self.sample
 
     def _wants_outcome(self, exchange: Exchange) -> bool:
         if self.predicate is not None and not self.has_outcome:
@@ -235,6 +237,4 @@ class Match:
         url = request.url
         if self._include and not any(pattern.search(url) for pattern in self._include):
             return False
-        if self._exclude and any(pattern.search(url) for pattern in self._exclude):
-            return False
-        return self.sample is None or random.random() < self.sample
+        return not any(pattern.search(url) for pattern in self._exclude)

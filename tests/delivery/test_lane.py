@@ -772,6 +772,23 @@ def test_the_same_poison_does_not_keep_the_breaker_open():
     assert sorted(one.delivered) == ["2", "3"]
 
 
+def test_a_batch_that_has_spent_its_attempts_in_silence_blames_the_webhook():
+    """
+    Nothing was delivered since its first attempt: the breaker opens before its count is full, the batch waits.
+    """
+    one = driver(batch=BatchPolicy(2, 0), retry=RetryPolicy(2, 0.0), breaker=BreakerPolicy(1_000, 1.0))
+    one.come()
+    one.come()
+    for _ in range(3):
+        one.serve()
+        one.answer(Transient())
+
+    assert one.lane.stats().breaker == "open"
+    assert (one.lost, one.lane.pending, one.lane.stats().attempts) == ([], 2, 3)
+    one.serve(hurried=True)
+    assert one.job is None
+
+
 def test_an_outage_spends_no_entry():
     """
     However long it fails, entries wait up to their age; trials are single entries and cost nothing.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +72,7 @@ def test_no_interval_has_more_than_a_bucket_and_what_flowed_in(count, seconds, s
     """
     Between any two messages lie at most `count` and the share of the time that passed, on a clock that jumps, too.
     """
-    limiter, now, latest, sent = Limiter(RateLimit(count, seconds)), start, start, []
+    limiter, now, latest, sent = Limiter(RateLimit(count, seconds)), start, -inf, []
     limiter.ready_at(start)
     for step in steps:
         now += step

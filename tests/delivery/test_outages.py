@@ -523,6 +523,22 @@ def test_what_nobody_takes_is_one_line_in_the_log(session, receiver, pipeline, f
     assert "/status/500" in line.getMessage()
 
 
+def test_what_the_last_fallback_refuses_is_one_line_in_the_log_too(session, receiver, pipeline, fail, caplog):
+    """
+    A callable that raises is no place for a record to vanish in.
+    """
+
+    def breaks(entry: object) -> None:
+        raise LookupError(SECRET)
+
+    receiver.script(SECRET, then=status(404))
+    mount(session, pipeline, receiver.url(SECRET), fallbacks=[breaks])
+    fail(1)
+    until(lambda: "curl_interceptor.undelivered" in caplog.text)
+
+    assert pipeline.stats().errors == {"fallback": 1}
+
+
 def test_our_own_deliveries_are_not_captured(session, receiver, pipeline, fail):
     """
     A callable that fails with the very session it serves does not feed itself.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import pytest
 import requests
 from support.api import Api
-from support.receiver import Receiver, Reply, drip_body, hang, slow, status
+from support.receiver import Receiver, Reply, drip_body, garbage, hang, reset, slow, status, truncated
 
 import curl_interceptor
 from curl_interceptor import (
@@ -233,7 +234,11 @@ def test_what_is_held_back_is_told_when_the_pipeline_ends(session, receiver, api
 # -- what users' code may do ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(SECRET), SystemExit(SECRET), RecursionError(SECRET)])
+class Cancelled(BaseException):
+    """What some frameworks throw to end a task, such as `gevent.Timeout`."""
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(SECRET), SystemExit(SECRET), RecursionError(SECRET), Cancelled()])
 def test_a_predicate_that_raises_leaves_its_record_out(session, receiver, pipeline, fail, error):
     """
     It is counted; another inspector gets the record; the next record is asked about again.
@@ -369,6 +374,103 @@ def test_a_callable_that_exits_does_not_end_the_deliveries(session, receiver, pi
     until(lambda: books(pipeline).delivered == 1)
 
 
+@pytest.mark.parametrize("place", ["predicate", "fallback", "payloads"])
+def test_closing_ends_in_time_while_users_code_blocks(session, receiver, fail, place):
+    """
+    Whatever blocks, the deadline holds; and when it goes on at last, the books balance and nothing is posted.
+    """
+    pipeline, at_work, go_on = Pipeline(), threading.Event(), threading.Event()
+
+    def block(*_: object) -> bool:
+        at_work.set()
+        return go_on.wait(5)
+
+    inspector = Odd(receiver.url(SECRET), match=Match(predicate=block) if place == "predicate" else None)
+    inspector.mistake = block if place == "payloads" else None
+    receiver.script(SECRET, [status(404)])
+    mount(session, pipeline, inspector, fallbacks=block if place == "fallback" else ())
+    fail(5)
+    assert at_work.wait(3)
+    before = len(receiver.requests)
+    began = time.monotonic()
+    assert not pipeline.close(0.3)
+    assert time.monotonic() - began < 0.8
+    go_on.set()
+    until(lambda: pipeline.stats().threads == 0)
+
+    assert pipeline.stats().balanced
+    assert (pipeline.stats().queued, pipeline.stats().pending) == (0, 0)
+    assert len(receiver.requests) == before
+
+
+def test_a_callable_may_flush_and_close_without_waiting_for_itself(session, receiver, fail):
+    """
+    A fallback that flushes gets an answer at once; one that closes ends the pipeline.
+    """
+    pipeline, answers = Pipeline(), []
+
+    def fallback(entry: object) -> None:
+        answers.append(pipeline.flush(5))
+        pipeline.close(5)
+
+    receiver.script(SECRET, [status(404)])
+    mount(session, pipeline, receiver.url(SECRET), fallbacks=fallback)
+    fail(1)
+    until(lambda: pipeline.closed and pipeline.stats().threads == 0, 2)
+
+    assert answers == [False]
+    assert pipeline.stats().balanced
+
+
+def test_chaos_loses_nothing(session, receiver, fail):
+    """
+    Four webhooks that answer anything at random while an app fails and fails: in the end every record of every webhook
+    is delivered or counted, and at no moment do the books disagree.
+    """
+    dice = random.Random(20)
+    answers = [
+        *[status(200)] * 6,
+        status(500),
+        status(503, headers={"Retry-After": "0.1"}),
+        status(429, headers={"Retry-After": "0"}),
+        status(400),
+        status(413),
+        hang(),
+        drip_body(),
+        reset(),
+        garbage(),
+        truncated(),
+    ]
+    lost: list[object] = []
+    pipeline = Pipeline(workers=3)
+    mount(
+        session,
+        pipeline,
+        *(receiver.url(f"{SECRET}/{number}") for number in range(4)),
+        batch=BatchPolicy(5, 0.05),
+        transport=TransportPolicy(total=0.15),
+        retry=RetryPolicy(1, 0.02),
+        fallbacks=lost.append,
+    )
+    for number in range(4):
+        receiver.script(f"{SECRET}/{number}", [dice.choice(answers) for _ in range(30)])
+    for _ in range(60):
+        fail(2)
+        assert pipeline.stats().balanced
+        time.sleep(0.01)
+    until(lambda: pipeline.flush(0.1), 15)
+    stats = pipeline.stats()
+
+    assert stats.balanced
+    assert [lane.routed for lane in stats.inspectors] == [120] * 4
+    assert stats.delivered + len(lost) == 480
+    assert stats.errors == {}
+    assert stats.held_bytes == 0
+    for number in range(4):
+        assert len(set(numbers(receiver, f"{SECRET}/{number}"))) == 120
+    assert pipeline.close(1)
+
+
 # -- threads ----------------------------------------------------------------------------------------------------------
 
 
@@ -409,6 +511,18 @@ def test_workers_are_bounded_and_go_when_idle(session, receiver, fail, monkeypat
     fail(1)
     assert pipeline.flush(5)
     pipeline.close(1)
+
+
+def test_one_webhook_needs_one_worker(session, receiver, pipeline, fail):
+    """
+    However many posts follow each other, an idle worker takes them and no other is started.
+    """
+    mount(session, pipeline, receiver.url(SECRET))
+    for _ in range(5):
+        fail(4)
+        assert pipeline.flush(3)
+
+    assert pipeline.stats().threads == 2
 
 
 def test_the_dispatcher_rests_while_nothing_happens(session, receiver, pipeline, fail):
@@ -494,6 +608,21 @@ def test_closing_delivers_what_waits_and_ends_everything(session, receiver, fail
     until(lambda: our_threads() == before, 1)
     assert pipeline.closed
     assert pipeline.stats().threads == 0
+
+
+@pytest.mark.parametrize("ending", ["flush", "close"])
+def test_a_hurry_makes_no_small_messages(session, receiver, fail, ending):
+    """
+    What waits in the queue at the end still goes in full batches: a webhook with a rate limit gets no more posts.
+    """
+    pipeline = Pipeline(linger=0.5)
+    mount(session, pipeline, receiver.url(SECRET), batch=BatchPolicy(10, 60.0))
+    fail(200)
+    assert getattr(pipeline, ending)(5)
+    pipeline.close(1)
+
+    assert sorted(numbers(receiver)) == list(range(200))
+    assert len(receiver.requests) <= 30
 
 
 def test_closing_ends_idle_workers_too(session, receiver, fail):
@@ -697,6 +826,28 @@ def test_other_policies_may_come_when_the_last_adapter_has_gone(session, receive
     assert [len(json.loads(body)) for body in receiver.bodies()] == [2, 3]
 
 
+@pytest.mark.parametrize(
+    "answer", [status(410), status(429, headers={"Retry-After": "4000"})], ids=["gone", "told to wait for hours"]
+)
+def test_other_policies_make_nobody_forget_what_a_webhook_said(session, receiver, pipeline, fail, answer):
+    """
+    A 410 and a `Retry-After` outlive the adapter that met them, and so do the books.
+    """
+    receiver.script(SECRET, [answer])
+    first = mount(session, pipeline, receiver.url(SECRET))
+    fail(1)
+    until(lambda: books(pipeline).pending == 0 and books(pipeline).last_error)
+    session.adapters.clear()
+    del first
+    gc.collect()
+
+    mount(session, pipeline, receiver.url(SECRET), retry=RetryPolicy(0))
+    fail(1)
+    assert pipeline.flush(2)
+    assert len(receiver.requests) == 1
+    assert books(pipeline).routed == pipeline.stats().routed == 2
+
+
 def test_a_pipeline_of_ones_own_has_policies_of_its_own(pipeline):
     """
     The remedy of the message works.
@@ -706,6 +857,22 @@ def test_a_pipeline_of_ones_own_has_policies_of_its_own(pipeline):
 
     assert adapter(other, f"http://hook.test{SECRET}", retry=RetryPolicy(2)).pipeline is other
     other.close(0.1)
+
+
+class Elsewhere(WebhookInspector):
+    """An inspector for an address that nobody can post to."""
+
+    def check_address(self, address):
+        return address
+
+
+@pytest.mark.parametrize("options", [{"inspectors": Elsewhere("ftp://x/y")}, {"fallbacks": Elsewhere("ftp://x/y")}])
+def test_an_address_without_a_transport_is_refused_at_construction(pipeline, options):
+    """
+    Not at the first failure in the night, neither for an inspector nor for a fallback.
+    """
+    with pytest.raises(ConfigurationError, match="'ftp'"):
+        CurlInterceptor(**{"inspectors": "http://hook.test/", **options}, pipeline=pipeline)
 
 
 def test_a_refused_adapter_claims_nothing(pipeline):

@@ -92,7 +92,9 @@ def _certificate(cert: Any) -> str | tuple[str, str] | None:
 def _proxy(proxy: Any, *, keep: bool) -> str:
     """An empty one stays: it says that no proxy was used."""
     text = decode(proxy) if proxy else ""
-    return text if keep or not text else split(text).join()
+    if keep or not text:
+        return text
+    return split(text if "://" in text else f"http://{text}").join()
 
 
 def _proxies(proxies: tuple[tuple[str, str], ...], rules: Redaction) -> tuple[tuple[str, str], ...]:

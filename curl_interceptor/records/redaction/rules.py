@@ -67,7 +67,7 @@ _BOUNDARY = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z]
 @lru_cache(maxsize=4_096)
 def words(name: str) -> tuple[str, ...]:
     """Split a name into its words, in lower case."""
-    return tuple(word.lower() for word in _BOUNDARY.split(name[:200]) if word)
+    return tuple(word.lower() for word in _BOUNDARY.split(name[-200:]) if word)
 
 
 @dataclass(frozen=True)

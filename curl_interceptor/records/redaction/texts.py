@@ -10,19 +10,44 @@ from .rules import MARKER, UNREDACTED, Redaction
 
 __all__ = ["header", "text", "url"]
 
-_PAIR = re.compile(r"([?&;]|^)([^=&;?\s]{1,200})=([^&;\s\"'<>)]{1,4096})")
-_USERINFO = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)[^\s/?#@\"'<>]{1,1000}@")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}(?=\s)")
+# In free text a value ends at white space or a quote; an apostrophe in the middle of it belongs to it. Each run begins
+# behind a separator that it cannot contain, so the time is linear.
+_PAIR = re.compile(r"""([?&;])([^=&;?\s"'<>]+)=((?:[^&;\s"'<>]|'(?=[^\s),\]}]))+)""")
+_USERINFO = re.compile(r"""(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)[^\s/?#"'<>]{1,1000}@""")
+# Anything else that stands first may be the secret itself.
+_SCHEMES = frozenset(
+    [
+        "basic",
+        "bearer",
+        "digest",
+        "negotiate",
+        "ntlm",
+        "token",
+        "apikey",
+        "aws4-hmac-sha256",
+        "hawk",
+        "oauth",
+        "dpop",
+        "hoba",
+        "mutual",
+        "vapid",
+    ]
+)
 
 
 def query(value: str, rules: Redaction) -> str:
-    """Hide the values of secret parameters in a query; everything else stays as it is."""
+    """Hide the values of secret parameters in a query, with its question mark; everything else stays as it is."""
+    return "&".join(_parameter(part, rules) for part in value.split("&"))
 
-    def hide(pair: re.Match[str]) -> str:
-        secret = rules.hides(unquote_plus(pair[2]), in_url=True)
-        return f"{pair[1]}{pair[2]}={MARKER if secret else pair[3]}"
 
-    return _PAIR.sub(hide, value)
+def _parameter(part: str, rules: Redaction) -> str:
+    name, mark, value = part.partition("=")
+    if not mark or not value:
+        return part
+    if rules.hides(unquote_plus(name.lstrip("?")), in_url=True):
+        return f"{name}={MARKER}"
+    first, semicolon, rest = value.partition(";")  # some servers take a semicolon for an ampersand
+    return f"{name}={first};{_parameter(rest, rules)}" if semicolon else part
 
 
 def url(value: str, rules: Redaction) -> str:
@@ -35,7 +60,11 @@ def text(value: str, rules: Redaction) -> str:
     """Hide userinfo and secret parameters wherever they stand in free text."""
     if rules is UNREDACTED:
         return value
-    return query(_USERINFO.sub(rf"\1{MARKER}@", value), rules)
+
+    def hide(pair: re.Match[str]) -> str:
+        return f"{pair[1]}{pair[2]}={MARKER}" if rules.hides(unquote_plus(pair[2]), in_url=True) else pair[0]
+
+    return _PAIR.sub(hide, _USERINFO.sub(rf"\1{MARKER}@", value))
 
 
 def header(name: str, value: str, rules: Redaction) -> str:
@@ -44,8 +73,8 @@ def header(name: str, value: str, rules: Redaction) -> str:
     if not rules.hides(name):
         return text(value, rules)
     if lower in ("authorization", "proxy-authorization"):
-        scheme = _SCHEME.match(value)
-        return f"{scheme[0]} {MARKER}" if scheme else MARKER
+        scheme, space, _ = value.partition(" ")
+        return f"{scheme} {MARKER}" if space and scheme.lower() in _SCHEMES else MARKER
     if lower == "cookie":
         return "; ".join(_hide_cookie(part) for part in value.split(";"))
     if lower == "set-cookie":
