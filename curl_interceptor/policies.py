@@ -25,6 +25,10 @@ __all__ = [
     "RateLimit",
     "RetryPolicy",
     "TransportPolicy",
+    "check_flag",
+    "check_number",
+    "check_policy",
+    "shown",
 ]
 
 KIB = 1024
@@ -43,7 +47,7 @@ def check_number(
 ) -> None:
     """Refuse what is not a number of the wanted range, in words that name the argument."""
     wanted = f"{'a whole number' if whole else 'a number'}{f' of {unit}' if unit else ''}"
-    span = f"from {minimum:g} to {maximum:g}" if maximum != math.inf else f"of at least {minimum:g}"
+    span = f"from {minimum:,} to {maximum:,}" if maximum != math.inf else f"of at least {minimum:,}"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise ConfigurationError(f"{name} must be {wanted} {span}, got {value!r} ({type(value).__name__})")
     if not minimum <= value <= maximum or not math.isfinite(value):
@@ -65,8 +69,8 @@ class CapturePolicy:
     request_body, response_body:
         Head of each body that is kept, in bytes, 0 to 16 MiB. 0 keeps none. Default 64 KiB.
     content_types:
-        Prefixes of the content types whose bodies are kept, such as `("application/json", "text/")`; a body without
-        a content type is kept. None (the default) keeps every body.
+        Content types whose bodies are kept, such as `["application/json", "text/*"]`; a body without a content type
+        is kept. None (the default) keeps every body.
     """
 
     request_body: int = 64 * KIB
@@ -79,12 +83,13 @@ class CapturePolicy:
                 f"capture: {name}", getattr(self, name), minimum=0, maximum=16 * KIB * KIB, whole=True, unit="bytes"
             )
         if self.content_types is not None:
-            if isinstance(self.content_types, str) or not all(isinstance(item, str) for item in self.content_types):
+            types = self.content_types
+            if isinstance(types, str) or not types or not all(isinstance(one, str) and "/" in one for one in types):
                 raise ConfigurationError(
-                    f"capture: content_types must be a list of strings such as ['application/json'], "
-                    f"got {self.content_types!r}"
+                    f"capture: content_types must be a list such as ['application/json', 'text/*'], got {types!r}"
                 )
-            object.__setattr__(self, "content_types", tuple(item.lower() for item in self.content_types))
+            kept = tuple("" if one == "*/*" else one.strip().lower().removesuffix("*") for one in types)
+            object.__setattr__(self, "content_types", kept)
 
 
 @dataclass(frozen=True)
@@ -247,7 +252,7 @@ class TransportPolicy:
         check_flag("transport: trust_env", self.trust_env)
         if self.proxy is not None:
             _check_proxy(self.proxy)
-        if self.ca_bundle is not None and not os.path.exists(self.ca_bundle):
+        if self.ca_bundle is not None and not (isinstance(self.ca_bundle, str) and os.path.exists(self.ca_bundle)):
             raise ConfigurationError(f"transport: ca_bundle must be a file or a folder, got {self.ca_bundle!r}")
 
 
@@ -310,8 +315,13 @@ class PipelinePolicy:
 
 
 def check_policy(name: str, value: Any, kind: type, *, hint: str = "") -> None:
-    """Refuse what is no value of the wanted policy class."""
+    """Refuse what is no value of the wanted class; the hint says what to write instead."""
     if not isinstance(value, kind):
-        raise ConfigurationError(
-            f"{name} must be a {kind.__name__}, got {value!r} ({type(value).__name__}){'; ' + hint if hint else ''}"
-        )
+        raise ConfigurationError(f"{name} must be a {kind.__name__}, got {shown(value)}{'; ' + hint if hint else ''}")
+
+
+def shown(value: object) -> str:
+    """Return a value as a message may show it: what may be a webhook URL, or long, only by its type."""
+    text = repr(value)
+    harmless = isinstance(value, (bool, int, float, type(None))) or (len(text) <= 60 and "/" not in text)
+    return f"{text} ({type(value).__name__})" if harmless else f"a {type(value).__name__}"

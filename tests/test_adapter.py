@@ -439,8 +439,7 @@ def test_off_is_off(api, session, receiver, monkeypatch):
         assert session.get(api.url("/status/500")).status_code == 500
         assert adapter.flush(1)
         assert adapter.stats().accepted == 0
-        with pytest.raises(ConfigurationError):
-            _ = adapter.pipeline
+        assert adapter.pipeline.close()
     assert receiver.requests == []
 
 
@@ -457,13 +456,23 @@ def test_off_still_checks_its_keywords():
 
 def test_mount_takes_over_the_old_adapters_numbers(session):
     """
-    Retries and pool sizes of a plain adapter are kept, unless said otherwise.
+    Retries and pool sizes of each plain adapter are kept, unless said otherwise; a part of the web is not forgotten.
     """
+    plain = mount(requests.Session(), "http://x/hook")
     session.mount("https://", HTTPAdapter(max_retries=5, pool_maxsize=7))
+    session.mount("https://api.example.com/", HTTPAdapter(max_retries=9))
     adapter = mount(session, "http://x/hook", pool_maxsize=8)
     assert adapter.max_retries.total == 5
     assert adapter._pool_maxsize == 8
-    assert session.get_adapter("https://a") is session.get_adapter("http://a") is adapter
+    assert session.get_adapter("https://a") is adapter
+    assert session.get_adapter("http://a").max_retries.total == plain.max_retries.total == 0
+    of_one_api = session.get_adapter("https://api.example.com/x")
+    assert of_one_api.max_retries.total == 9
+    assert of_one_api.pipeline is adapter.pipeline
+
+    same = requests.Session()
+    adapter = mount(same, "http://x/hook")
+    assert same.get_adapter("https://a") is same.get_adapter("http://a") is adapter
 
 
 def test_mount_refuses_to_replace_an_adapter_it_does_not_know(session):
@@ -586,3 +595,286 @@ def test_to_curl_by_hand(api):
         curl_interceptor.to_curl("http://x/")
     with pytest.raises(ConfigurationError, match="posix"):
         curl_interceptor.to_curl(request, dialect="klingon")
+
+
+# -- what reviews found -----------------------------------------------------------------------------------------------
+
+
+def test_a_url_by_position_is_no_pool_size():
+    """
+    The most natural mistake is an error that names the keyword, not an adapter that breaks later.
+    """
+    for wrong in ("http://x/hook", ["http://x/hook"], WebhookInspector("http://x/hook")):
+        with pytest.raises(ConfigurationError, match="say inspectors="):
+            CurlInterceptor(wrong)
+    with pytest.raises(ConfigurationError, match=r"retry=RetryPolicy"):
+        CurlInterceptor(max_retries=RetryPolicy())
+    with pytest.raises(ConfigurationError, match="pool_maxsize"):
+        CurlInterceptor(pool_maxsize="x")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "words"),
+    [("retries", "retry=RetryPolicy"), ("timeout", "transport=TransportPolicy"), ("webhook_url", "inspectors=")],
+)
+def test_other_peoples_names_are_translated(keyword, words):
+    """
+    What is called otherwise elsewhere is named with what it is called here.
+    """
+    with pytest.raises(TypeError, match=words):
+        CurlInterceptor(**{keyword: 3})
+
+
+def test_an_inspector_checks_its_keywords_when_it_is_made():
+    """
+    A typing mistake in an inspector shows where it was made.
+    """
+    with pytest.raises(TypeError, match="did you mean 'batch'"):
+        WebhookInspector("http://x/", bacth=3)
+    with pytest.raises(ConfigurationError, match=r"say batch=BatchPolicy\(size=10"):
+        WebhookInspector("http://x/", batch=10)
+    with pytest.raises(ConfigurationError, match="name them all in one list"):
+        CurlInterceptor(inspectors="http://x/", fallbacks=WebhookInspector("http://y/", fallbacks=print))
+
+
+def test_no_message_or_repr_shows_a_secret_by_accident():
+    """
+    A webhook URL in the wrong place is not repeated, and an inspector is not pickled.
+    """
+    url = "https://hooks.example.com/s3cr3t"
+    for options in (
+        {"match": url},
+        {"fallbacks": {url: 1}},
+        {"batch": url},
+        {"pipeline": url},
+        {"inspectors": {1: url}},
+    ):
+        with pytest.raises((ConfigurationError, TypeError)) as caught:
+            CurlInterceptor(**{"inspectors": "http://x/", **options})
+        assert "s3cr3t" not in str(caught.value)
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(WebhookInspector(url))
+    inspector = WebhookInspector(url)
+    assert copy.deepcopy([inspector])[0] is inspector
+    adapter = CurlInterceptor(inspectors=url, fallbacks=WebhookInspector(url + "2"))
+    assert "s3cr3t" not in repr(adapter._curl_interceptor.route)
+    assert "s3cr3t" not in repr(TransportPolicy(proxy="http://user:s3cr3t@proxy:3128"))
+
+
+def test_a_switch_in_the_environment_does_not_guess(monkeypatch):
+    """
+    Off is off in many words, and a word that is none of them is an error.
+    """
+    for word in ("0", "false", "NO", "off", "n", "disabled"):
+        monkeypatch.setenv("CURL_INTERCEPTOR_ENABLED", word)
+        assert CurlInterceptor(inspectors="http://x/")._capture is None
+    monkeypatch.setenv("CURL_INTERCEPTOR_ENABLED", "perhaps")
+    with pytest.raises(ConfigurationError, match="CURL_INTERCEPTOR_ENABLED"):
+        CurlInterceptor(inspectors="http://x/")
+
+
+def test_a_disabled_adapter_leaves_the_pipeline_of_the_process_alone(monkeypatch):
+    """
+    Its numbers are checked and not used.
+    """
+    monkeypatch.setattr("curl_interceptor.delivery.pipeline._default", None)
+    CurlInterceptor(inspectors="http://x/", enabled=False, queue_size=5)
+    assert CurlInterceptor(inspectors="http://x/", queue_size=6).pipeline.policy.queue_size == 6
+
+
+def test_a_closed_pipeline_is_refused():
+    """
+    An adapter that could deliver nothing is a mistake.
+    """
+    closed = Pipeline()
+    closed.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        CurlInterceptor(inspectors="http://x/", pipeline=closed)
+
+
+def test_the_mixin_sends_by_the_class_behind_it(session, pipeline):
+    """
+    Also by one that is no `HTTPAdapter` and takes keywords of its own.
+    """
+
+    class Canned(requests.adapters.BaseAdapter):
+        def __init__(self, **options):
+            self.status = options.pop("status")
+            super().__init__()
+
+        def send(self, request, **kwargs):
+            response = requests.Response()
+            response.status_code, response.request, response.url = self.status, request, request.url
+            return response
+
+        def close(self):
+            pass
+
+    class Mine(CaptureMixin, Canned):
+        pass
+
+    inspector = testing.RecordingInspector()
+    session.mount("canned://", Mine(status=503, inspectors=inspector, pipeline=pipeline))
+    assert session.get("canned://x/").status_code == 503
+    assert [record.status for record in inspector.records] == [503]
+
+
+@pytest.mark.parametrize(
+    "errors", [requests.RequestException, requests.exceptions.ChunkedEncodingError, "RequestException"]
+)
+def test_a_broken_body_is_matched_as_what_the_app_gets(api, session, pipeline, errors):
+    """
+    The exception classes of a match are those that the app can catch.
+    """
+    inspector = testing.RecordingInspector()
+    mount(session, inspector, pipeline=pipeline, match=Match(errors=errors))
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        session.get(api.url("/broken-body"))
+    assert [record.outcome for record in inspector.records] == ["ChunkedEncodingError"]
+
+
+def test_a_body_read_to_its_end_by_hand_is_over(api, session, pipeline):
+    """
+    Nobody waits five seconds for the end of a body that was read by `raw.read(n)`.
+    """
+    inspector = testing.RecordingInspector()
+    mount(session, inspector, pipeline=pipeline, match=Match(statuses=200))
+    response = session.get(api.url("/bytes/100"), stream=True)
+    assert len(response.raw.read(100)) == 100
+    (record,) = inspector.records
+    assert (record.response_body_state, record.response_body_size) == ("complete", 100)
+
+
+def test_one_unread_stream_keeps_nothing_else_alive(api, session, pipeline):
+    """
+    What is handed over is not kept beside a body that is still open.
+    """
+    adapter = mount(session, testing.RecordingInspector(), pipeline=pipeline, cooldown=None)
+    open_one = session.get(api.url("/status/500"), stream=True)
+    for _ in range(50):
+        session.get(api.url("/status/500"))
+    assert len(pipeline._dispatcher.open) == 1
+    open_one.close()
+    assert not pipeline._dispatcher.open
+    assert adapter.flush(5)
+    assert adapter.stats().accepted == 51
+
+
+def test_a_stream_of_a_recording_is_recorded_whenever_it_ends(api, receiver, session, pipeline):
+    """
+    Who records is decided when the call is made.
+    """
+    adapter = mount(session, receiver.url("/hook"), pipeline=pipeline)
+    with testing.captured() as captured:
+        response = session.get(api.url("/status/500"), stream=True)
+    response.close()
+    assert adapter.flush(5)
+    assert receiver.requests == []
+    assert len(captured.records) == 1
+
+
+def test_critical_is_not_sampled(api, session, pipeline):
+    """
+    What is critical is left to no chance.
+    """
+    critical, other = testing.RecordingInspector(critical=True), testing.RecordingInspector()
+    mount(session, critical, other, pipeline=pipeline, match=Match(sample=0), cooldown=None)
+    session.get(api.url("/status/500"))
+    assert (len(critical.records), len(other.records)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("match", "wanted"),
+    [
+        (Match(include="/status/*"), True),
+        (Match(include="/other/*"), False),
+        (Match(exclude="/status/500"), False),
+        (Match(exclude="*/other"), True),
+        (Match(methods="GET,POST"), True),
+        (Match(methods="PUT POST"), False),
+        (Match(hosts="127.0.0.1"), True),
+        (Match(hosts="127.0.0.1:1"), False),
+        (Match(hosts=["*.example.com", "127.0.*"]), True),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_match_narrows_by_its_headline(api, session, pipeline, match, wanted):
+    """
+    Globs over the URL or its path, methods and hosts, one or several.
+    """
+    inspector = testing.RecordingInspector()
+    mount(session, inspector, pipeline=pipeline, match=match)
+    session.get(api.url("/status/500?x=1"))
+    assert len(inspector.records) == wanted
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Match(include="api.example.com"),
+        lambda: Match(exclude="health"),
+        lambda: Match(statuses="500-400"),
+        lambda: Match(statuses=[]),
+        lambda: Match(errors=False),
+        lambda: Match(methods="GET,P OST/"),
+        lambda: Match(predicate=lambda: True),
+        lambda: CapturePolicy(content_types=["json"]),
+        lambda: CapturePolicy(content_types=[]),
+        lambda: TransportPolicy(ca_bundle=False),
+        lambda: Redaction(names=None),
+        lambda: curl_interceptor.LoggingInspector("https://hooks.example.com/s3cr3t"),
+        lambda: WebhookInspector("https://$HOOK/x"),
+        lambda: WebhookInspector("https://<your-webhook-here>"),
+    ],
+)
+def test_a_value_that_would_do_nothing_is_refused(make):
+    """
+    What could never match, keep or reach anything is a mistake.
+    """
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "secret_url",
+    [
+        "http://h/?password=ab)cd'ef",
+        "http://h/?token=" + "x" * 9_000 + "-tail",
+        "http://h/?" + "n" * 300 + "_token=tail",
+        "http://h/?token=abc;tail",
+        "http://h/?a=1;token=tail",
+    ],
+)
+def test_a_secret_of_a_query_is_hidden_whole(secret_url):
+    """
+    Quotes, brackets, semicolons and lengths end no secret early.
+    """
+    shown = curl_interceptor.to_curl(requests.Request("GET", secret_url))
+    assert "tail" not in shown
+    assert "cd" not in shown
+    assert "REDACTED" in shown
+
+
+def test_an_authorization_of_no_known_scheme_is_hidden_whole():
+    """
+    The first word may be the key.
+    """
+    for value in ("sk-live-SECRET extra", "SECRET"):
+        request = requests.Request("GET", "http://h/", headers={"Authorization": value})
+        assert "SECRET" not in curl_interceptor.to_curl(request)
+    bearer = requests.Request("GET", "http://h/", headers={"Authorization": "Bearer SECRET"})
+    assert "'Authorization: Bearer REDACTED'" in curl_interceptor.to_curl(bearer)
+
+
+def test_a_password_of_a_proxy_without_scheme_is_hidden(session, pipeline):
+    """
+    requests takes such proxies, and so do environments.
+    """
+    inspector = testing.RecordingInspector()
+    mount(session, inspector, pipeline=pipeline)
+    with pytest.raises(requests.RequestException):
+        session.get("http://h.invalid/", proxies={"http": "user:SECRET@127.0.0.1:9"})
+    (record,) = inspector.records
+    assert "SECRET" not in str(record)
+    assert record.proxies == (("http", "http://127.0.0.1:9/"),)

@@ -50,8 +50,15 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Sends real requests to an API on this machine that fails in many ways, delivers the failures to a "
         "webhook receiver on this machine, and prints the curl commands as they arrived there.",
     )
-    parser.add_argument("--webhook", metavar="URL", help="deliver to this webhook of yours, too")
+    parser.add_argument("--webhook", metavar="URL", type=_url, help="deliver to this webhook of yours, too")
     parser.set_defaults(run=run)
+
+
+def _url(text: str) -> str:
+    """An empty text is what a shell makes of a variable that is not set: no reason to deliver nowhere in silence."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the URL is empty")
+    return text
 
 
 def run(options: argparse.Namespace) -> int:

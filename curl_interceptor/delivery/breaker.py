@@ -42,6 +42,11 @@ class Breaker:
         self.trial_at = 0.0
         """When the next trial is due, if it is open."""
 
+    def govern(self, policy: BreakerPolicy) -> None:
+        """Go on under another policy."""
+        self._policy = policy
+        self._circuit.fail_max = policy.failures
+
     @property
     def state(self) -> str:
         """`"closed"`, `"open"` or `"half-open"`."""

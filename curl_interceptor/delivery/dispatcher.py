@@ -11,79 +11,33 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable
+from logging import ERROR, INFO
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import Literal, Protocol, cast
-from uuid import uuid4
 
 from ..observe.log import TroubleLog
 from ..observe.stats import Stats
 from ..policies import PipelinePolicy
-from ..records.exchange import Exchange
-from ..records.fingerprint import fingerprint
-from ..records.record import Record
-from ..records.redaction import Redaction, redact
-from .destination import Destination, Route
+from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
 from .lane import Job, Lane
+from .lanes import Lanes
 from .outcome import Outcome
 from .queue import ExchangeQueue
-from .transport import open_transport
+from .router import Draft, Router
 from .workers import Workers
 
-__all__ = ["PATIENCE", "Dispatcher", "Draft", "Recorder", "Waiting"]
+__all__ = ["PATIENCE", "Dispatcher", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
+_STAY = 5.0  # seconds the thread stays when it is not needed
+_NO_THREAD = 1.0  # seconds until another try to start a thread
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
-_LANE_IDLE = 600.0
-
-
-class Draft(Protocol):
-    """An exchange as the caller's thread noted it down, perhaps with a body that the app still reads."""
-
-    @property
-    def ended(self) -> object:
-        """Whether it was handed over already."""
-
-    @property
-    def recorder(self) -> object | None:
-        """The `Recorder` that was there when the call was made."""
-
-    def end(self, state: Literal["missing"]) -> None:
-        """Hand it over without its body, unless it was handed over already."""
-
-    def exchange(self) -> Exchange:
-        """Return what was noted down as plain facts."""
-
-
-class Recorder(Protocol):
-    """Stands in for every webhook while an app is tested."""
-
-    def destination(self, destination: Destination) -> Destination:
-        """Return where entries for this destination go instead."""
 
 
 Waiting = tuple[Draft, Route]
 """What lies in the queue: a draft, and where its adapter sends exchanges."""
-
-
-class _Redacted:
-    """An exchange and the records made of it, one for each distinct redaction, all with one id."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-        self._records: dict[int, tuple[Redaction, Record]] = {}
-        self._id = ""
-
-    def by(self, rules: Redaction) -> Record:
-        """Return the record, made on first use."""
-        known = self._records.get(id(rules))
-        if known is None:
-            self._id = self._id or str(uuid4())
-            known = self._records[id(rules)] = (rules, redact(self.exchange, rules, id=self._id))
-        return known[1]
 
 
 class Dispatcher:
@@ -108,17 +62,21 @@ class Dispatcher:
             gate=self.gate,
         )
         self.lock = self.queue.mutex
-        self.lanes: dict[Hashable, Lane] = {}
+        self.lanes = Lanes(self.lock)
         self.hurry: list[object] = []
         """One token for each flush under way: batches do not wait, and nobody lingers."""
         self.deadline: float | None = None
         """When the end of the pipeline is over; None while nobody ends it."""
+        self.hopeless = False
+        """Set shortly before the deadline: what fallbacks can take is theirs now."""
         self.ended = False
-        self.open: deque[tuple[float, Draft]] = deque()
+        self.open: dict[int, tuple[float, Draft]] = {}
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
-        self._fallbacks = FallbackStage(self._lane_for, self.troubles)
+        self._router = Router(self.lanes, self.troubles)
+        self._fallbacks = FallbackStage(self.lanes, self.troubles)
+        self._leave_at = inf
         self._take_at = 0.0
         self._in_hand = 0
         self._taken = self._unmatched = self._routed = 0
@@ -147,6 +105,9 @@ class Dispatcher:
         except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
             self.thread = None
             return False
+        except BaseException:  # somebody interrupted the start
+            self.thread = None
+            raise
         finally:
             self._starting.release()
         return True
@@ -162,24 +123,30 @@ class Dispatcher:
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Take turns until the pipeline ends."""
-        while not self.ended:
-            try:
-                self.turn()
-                if not self._rest():
-                    return
-            except Exception as error:  # a mistake of ours must not end the deliveries
-                self.troubles.note("internal", f"the dispatcher met {type(error).__name__}: please report this")
-                time.sleep(0.05)
-        with self.lock:  # what was in hand when the end came
-            for lane in self.lanes.values():
-                lane.abandon("shutdown", flying=True)
-        self.thread = None
+        """Take turns until the pipeline ends, or nothing is left to do."""
+        try:
+            while not self.ended:
+                try:
+                    self.turn()
+                    if not self._rest():
+                        break
+                except Exception as error:  # a mistake of ours must not end the deliveries
+                    self.troubles.note("internal", f"the dispatcher met {type(error).__name__}: please report this")
+                    time.sleep(0.05)
+            if self.ended:  # what was in hand when the end came
+                self._abandon()
+        finally:
+            if self.thread is threading.current_thread():
+                self.thread = None
 
     def _rest(self) -> bool:
         """Sleep until something is due, something comes, or the linger is over; False if the thread is not needed."""
         now = time.monotonic()
         until = self._next_due(now)
+        if self.lanes or self._hurried or until < inf:
+            self._leave_at = inf
+        elif self._leave_at == inf:
+            self._leave_at = now + _STAY
         with self.lock:
             if self._outcomes or self.ended or (self._hurried and (self.queue.queue or self._in_hand)):
                 return True
@@ -187,12 +154,13 @@ class Dispatcher:
                 until = min(until, self._take_at)
             elif self.queue.queue:
                 return True
-            elif until == inf and not self.lanes and not self._hurried:
+            elif self._leave_at <= now and not self.open:
                 self.thread = None  # the next exchange starts another one
                 return False
             else:
+                until = min(until, self._leave_at)
                 self.queue.asleep = True
-        if self.queue.asleep and self._next_due(now) < until:  # an open exchange came in between
+        if self.queue.asleep and self._next_open() < until:  # an open exchange came in between
             self.queue.asleep = False
             return True
         try:
@@ -230,84 +198,48 @@ class Dispatcher:
             self._take_at = time.monotonic() + self.policy.linger
         self._end_open(now)
         self._serve_all(time.monotonic())
+        self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
 
     def _take_all(self) -> bool:
+        """Route what lies in the queue, a chunk at a time; False if there was nothing."""
         took = False
         while True:
             with self.lock:
-                chunk = self.queue.take(_CHUNK)
+                chunk = deque(self.queue.take(_CHUNK))
                 self._taken += len(chunk)
                 self._in_hand += len(chunk)
             if not chunk:
                 return took
             took = True
-            for waiting in chunk:
-                self._route(waiting)
-                time.sleep(0)  # the app's threads first
-                if self._outcomes:  # a lane that waits for its next batch does not wait for the rest of the queue
-                    now = time.monotonic()
-                    for lane in self._hear_outcomes(now):
-                        self._serve(lane, now, more_to_come=True)
-            del chunk
+            try:
+                while chunk:
+                    self._route(chunk.popleft())
+                    time.sleep(0)  # the app's threads first
+                    if self._outcomes:  # a lane that waits for its next batch does not wait for the rest of the queue
+                        now = time.monotonic()
+                        for lane in self._hear_outcomes(now):
+                            self._serve(lane, now, more_to_come=True)
+            finally:
+                with self.lock:  # empty, unless something left the loop
+                    self._in_hand -= len(chunk)
+                    self._unmatched += len(chunk)
             self._serve_all(time.monotonic())
 
     def _route(self, waiting: Waiting) -> None:
-        """Give an exchange to every lane that wants it."""
-        draft, route = waiting
         wanted = False
         try:
-            redacted = _Redacted(draft.exchange())
-            chosen: dict[int, Lane] = {}
-            for destination in route.destinations:
-                if self._wants(destination, redacted):
-                    if draft.recorder is not None:
-                        destination = cast("Recorder", draft.recorder).destination(destination)
-                    lane = self._lane_for(destination)
-                    if id(lane) not in chosen:
-                        chosen[id(lane)] = lane
-                        wanted = True
-                        self._enter(lane, destination, redacted)
-        except Exception as error:
-            self.troubles.note("routing", f"an exchange could not be routed: {type(error).__name__}")
+            wanted = self._router.route(*waiting)
         finally:
             with self.lock:
                 self._in_hand -= 1
                 self._routed += wanted
                 self._unmatched += not wanted
 
-    def _enter(self, lane: Lane, destination: Destination, redacted: _Redacted) -> None:
-        exchange = redacted.exchange
-        try:
-            lane.route(exchange, fingerprint(exchange), lambda: redacted.by(destination.redaction), time.monotonic())
-        except Exception as error:
-            self.troubles.note("redaction", f"redaction raised {type(error).__name__}; the exchange was not sent")
-
-    def _wants(self, destination: Destination, redacted: _Redacted) -> bool:
-        match = destination.match
-        try:
-            if not match.wants(redacted.exchange, sampled=not destination.inspector.critical):
-                return False
-            return match.predicate is None or bool(match.predicate(redacted.by(destination.redaction)))
-        except BaseException as error:  # somebody's code
-            label = destination.inspector.label
-            self.troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
-            return False
-
-    def _lane_for(self, destination: Destination) -> Lane:
-        address = destination.inspector.address
-        former = self.lanes.get(address)
-        if former is not None and (former.policies == destination.policies or former.pending):
-            return former
-        lane = Lane(destination, open_transport(address, destination.policies.transport), self.lock)
-        with self.lock:
-            if former is not None:
-                lane.succeed(former)
-            self.lanes[address] = lane
-        return lane
-
     def _end_open(self, now: float) -> None:
-        while self.open and (self.open[0][1].ended or self.open[0][0] <= now):
-            self.open.popleft()[1].end("missing")
+        for when, draft in list(self.open.values()):
+            if when > now:
+                return
+            draft.end("missing")
 
     # -- the lanes ----------------------------------------------------------------------------------------------------
 
@@ -317,11 +249,13 @@ class Dispatcher:
             job, outcome = self._outcomes.popleft()
             job.lane.settle(job, outcome, now, draining=self.deadline is not None)
             self._hand_on(job.lane, now)
+            self._tell(job.lane)
+            self.lanes.bound_connections(job.lane.policies.transport.pool_size)
             heard.append(job.lane)
         return heard
 
     def _serve_all(self, now: float) -> None:
-        for lane in sorted(self.lanes.values(), key=lambda lane: lane.breaker.is_open):  # the healthy ones first
+        for lane in sorted(self.lanes, key=lambda lane: lane.breaker.is_open):  # the healthy ones first
             self._serve(lane, now)
 
     def _serve(self, lane: Lane, now: float, *, more_to_come: bool = False) -> None:
@@ -330,24 +264,41 @@ class Dispatcher:
         if draining:
             lane.release_suppressed(now)
         lane.tick(now)
-        if draining and lane.not_before > (self.deadline or 0.0):
-            lane.abandon("shutdown")
+        if self.hopeless or (draining and lane.not_before > (self.deadline or 0.0)):
+            lane.abandon("shutdown", flying=self.hopeless)
         self._hand_on(lane, now)
         if more_to_come:
             hurried = draining = False
         while not self.ended and lane.due(now, hurried=hurried, draining=draining) <= now:
             self._begin(lane, now)
             self._hand_on(lane, now)
-        self._tidy(lane, now)
+        self.lanes.tidy(lane, now)
+
+    def _tell(self, lane: Lane) -> None:
+        """Tell an operator once of a webhook that takes nothing, and once when it does again."""
+        state = "gone" if lane.closed else "open" if lane.breaker.is_open else ""
+        if state == lane.told:
+            return
+        lane.told, label, why = state, lane.inspector.label, lane.last_error
+        if state == "gone":
+            self.troubles.say(f"gone {label}", f"{label} is gone for good ({why}); its records are lost", level=ERROR)
+        elif state == "open":
+            self.troubles.say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
+        else:
+            self.troubles.say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
 
     def _begin(self, lane: Lane, now: float) -> None:
         timeout = lane.policies.transport.total
         if self.deadline is not None:
             timeout = max(0.05, min(timeout, self.deadline - now))
         part = lane.begin(now, draining=self.deadline is not None)
-        job = lane.launch(part, lane.render(part), now, timeout=timeout) if part else None
+        if part is None:
+            return
+        with self.troubles.timing("payloads", f"payloads() of {lane.inspector.label}"):
+            rendered = lane.render(part)
+        job = lane.launch(part, rendered, now, timeout=timeout)
         if job is not None:
-            self._workers.hand_over(job, local=not lane.inspector.address.startswith("http"))
+            self._workers.hand_over(job, local=lane.local)
 
     def _hand_on(self, lane: Lane, now: float) -> None:
         while lane.lost:
@@ -357,32 +308,18 @@ class Dispatcher:
                 self.troubles.note("fallback", f"an entry could not be handed on: {type(error).__name__}")
             lane.lost.popleft()  # only now: in between it would be nowhere, and `quiet` would not see it
 
-    def _tidy(self, lane: Lane, now: float) -> None:
-        """Let go what is not used any more: a connection, and at last the lane."""
-        if lane.in_flight is not None:
-            return
-        since = lane.transport.idle_since
-        if since is not None and now - since >= lane.policies.transport.idle:
-            lane.transport.close()
-        if lane.forgettable and (lane.transport.abandoned or now - lane.last_used >= _LANE_IDLE):
-            lane.transport.close()
-            with self.lock:
-                self.lanes = {address: other for address, other in self.lanes.items() if other is not lane}
-
-    def _next_tidy(self, lane: Lane) -> float:
-        since = lane.transport.idle_since
-        if lane.in_flight is not None:
-            return inf
-        forgotten = lane.last_used + _LANE_IDLE if lane.forgettable else inf
-        return min(forgotten, inf if since is None else since + lane.policies.transport.idle)
-
     def _next_due(self, now: float) -> float:
         hurried, draining = bool(self.hurry), self.deadline is not None
-        dues = [lane.next_due(now, hurried=hurried, draining=draining) for lane in self.lanes.values()]
-        due = min([inf, *dues, *map(self._next_tidy, self.lanes.values())])
-        if self.open:
-            due = min(due, self.open[0][0])
-        return due
+        due = [lane.next_due(now, hurried=hurried, draining=draining) for lane in self.lanes]
+        due += map(self.lanes.next_tidy, self.lanes)
+        if self._workers.starved:
+            due.append(now + _NO_THREAD)
+        return min([self._next_open(), *due])
+
+    def _next_open(self) -> float:
+        for when, _ in list(self.open.values())[:1]:
+            return when
+        return inf
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -393,49 +330,60 @@ class Dispatcher:
             if self.queue.queue or self._in_hand:
                 return False
             ending = self.deadline is not None
-            return not any(lane.pending or lane.lost or (ending and lane.holding) for lane in self.lanes.values())
+            return not any(lane.pending or lane.lost or (ending and lane.holding) for lane in self.lanes)
 
-    def wait(self, until: Callable[[], bool], deadline: float) -> bool:
-        """Wait for something to become true, doing the work that no other thread does; False if it did not in time.
+    def help(self, seconds: float) -> bool:
+        """Do in this thread what no other thread does, for about so long; False if there was nothing to do."""
+        if self.ended or in_delivery():  # a callable of the user's that waits for its own thread
+            return False
+        if not self.start() and not self.alive:
+            self.turn()
+        return self._workers.run_one(seconds)
 
-        It looks every few milliseconds instead of waiting for an event: an event's lock would hold a signal handler
-        that waits inside of this wait for ever.
-        """
-        if in_delivery():  # a callable of the user's that waits for its own thread
-            return until()
-        while not until():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            if not self.start() and not self.alive:
-                self.turn()
-            if not self._workers.run_one(left):
-                time.sleep(min(0.002, left))
-        return True
+    @property
+    def relays(self) -> bool:
+        """Whether something waits that a fallback could take."""
+        return any(lane.pending and lane.relays for lane in self.lanes)
 
     def drain(self, deadline: float, *, exiting: bool) -> None:
         """From now on deliver against a deadline: no batch, no backoff, no second chance."""
         self._workers.inline = exiting
         self.deadline = deadline
-        while self.open:  # bodies that are still read go without
-            try:
-                self.open.popleft()[1].end("missing")
-            except IndexError:
-                break
+        for _, draft in list(self.open.values()):  # bodies that are still read go without
+            draft.end("missing")
         self.wake()
 
     def end(self) -> bool:
-        """Take nothing any more, drop what is left, and let the threads go; whether nothing had to be dropped."""
+        """Take nothing any more, drop what is left, and let the threads go; whether nothing was lost by the ending."""
         with self.lock:
             complete = self.quiet
             self.queue.close()
-            for lane in self.lanes.values():
-                lane.abandon("shutdown", flying=True)
-                lane.transport.close()
             self.ended = True
+        self._abandon()
         self._workers.close()
         self.wake()
-        return complete
+        with self.lock:
+            cut = [books for books in self.lanes.books() if books.dropped.get("shutdown")]
+            refused = self.queue.fold()["shutdown"]
+        self.troubles.silent = False  # this is the thread that ends the process, if it ends
+        for books in cut:
+            lost = f"{books.dropped['shutdown']} records for {books.label} were not delivered at the end"
+            self.troubles.say(f"shutdown {books.label}", f"{lost} ({books.last_error or 'no time was left'})")
+        self.troubles.silent = True
+        return complete and not refused and not cut
+
+    def _abandon(self) -> None:
+        for lane in self.lanes:
+            lane.abandon("shutdown", flying=True)
+            lane.lost.clear()  # counted; nobody is left who could hand it on
+            lane.transport.close()
+
+    def forget(self) -> None:
+        """In a forked child: let go what the parent will deliver. No lock is taken, and nothing is closed."""
+        self.queue.queue = deque()
+        self.open = {}
+        for lane in self.lanes:
+            lane.forget()
 
     # -- what is told -------------------------------------------------------------------------------------------------
 
@@ -451,8 +399,8 @@ class Dispatcher:
                 dropped=dict(dropped),
                 queued=queued,
                 routed=self._routed,
-                inspectors=tuple(lane.stats() for lane in self.lanes.values()),
+                inspectors=self.lanes.books(),
                 errors=dict(self.troubles.counts),
-                held_bytes=self.queue.held_bytes + sum(lane.held_bytes for lane in self.lanes.values()),
+                held_bytes=self.queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
                 threads=self._workers.threads + self.alive,
             )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from ..dialects import render
 from ..inspectors.base import Entry
 from ..observe.log import TroubleLog
 from .destination import Destination
+from .guard import is_for_us
 from .item import Item
 from .lane import Lane, Lost
+from .lanes import Lanes
 
 __all__ = ["FallbackStage"]
-
-_SLOW = 1.0  # seconds after which a user's callable is said to block the delivery
 
 
 class FallbackStage:
@@ -23,12 +22,12 @@ class FallbackStage:
 
     Parameters
     ----------
-    lane_for: Finds the lane of a destination.
+    lanes: Where the lane of a fallback is found.
     troubles: Where a callable that raises or blocks is counted.
     """
 
-    def __init__(self, lane_for: Callable[[Destination], Lane], troubles: TroubleLog) -> None:
-        self._lane_for = lane_for
+    def __init__(self, lanes: Lanes, troubles: TroubleLog) -> None:
+        self._lanes = lanes
         self._troubles = troubles
 
     def take(self, lane: Lane, lost: Lost, now: float) -> None:
@@ -37,35 +36,43 @@ class FallbackStage:
         while item.fallbacks:
             fallback, *rest = item.fallbacks
             item.fallbacks = tuple(rest)
-            if isinstance(fallback, Destination):
-                self._lane_for(fallback).take(_moved(item, now), now)
+            if not isinstance(fallback, Destination):
+                if self._call(fallback, item.entry):
+                    return
+            else:
+                self._lanes.of(fallback).take(_moved(item, now), now)
                 return
-            if self._call(fallback, item.entry):
-                return
-        if lost.reason != "shutdown":
-            self._log(lane, lost)
+        self._log(lane, lost)
 
     def _call(self, fallback: Callable[[Entry], object], entry: Entry) -> bool:
-        began = time.monotonic()
+        name = getattr(fallback, "__qualname__", type(fallback).__name__)
         try:
-            fallback(entry)
-        except BaseException as error:  # somebody's code
-            self._troubles.note("fallback", f"a fallback raised {type(error).__name__}; the next one is tried")
+            with self._troubles.timing("fallback", f"the fallback {name}"):
+                fallback(entry)
+        except BaseException as error:
+            if is_for_us(error):
+                raise
+            self._troubles.note("fallback", f"the fallback {name} raised {type(error).__name__}; the next one is tried")
             return False
-        finally:
-            if time.monotonic() - began > _SLOW:
-                name = getattr(fallback, "__qualname__", type(fallback).__name__)
-                self._troubles.note("slow_fallback", f"the fallback {name} blocked the delivery for over {_SLOW:g} s")
         return True
 
     def _log(self, lane: Lane, lost: Lost) -> None:
-        logger = logging.getLogger("curl_interceptor.undelivered")
-        if self._troubles.silent or not logger.hasHandlers():
+        """A line tells of each that was refused or waited too long; of what goes in masses, one line tells of many."""
+        if self._troubles.silent:
             return
-        try:
-            logger.error("not delivered to %s (%s): %s", lane.inspector.label, lost.reason, render(lost.item.entry))
-        except Exception:  # a handler of the user's
-            self._troubles.counts["log_handler"] += 1
+        label, reason = lane.inspector.label, lost.reason
+        if reason in _IN_MASSES:
+            self._troubles.say(f"{reason} {label}", f"entries for {label} are lost: {reason}", level=logging.ERROR)
+            return
+        logger = logging.getLogger("curl_interceptor.undelivered")
+        if logger.hasHandlers():
+            try:
+                logger.error("not delivered to %s (%s): %s", label, reason, render(lost.item.entry))
+            except Exception:  # a handler of the user's
+                self._troubles.counts["log_handler"] += 1
+
+
+_IN_MASSES = frozenset({"lane_full", "endpoint_gone", "shutdown", "told to wait for hours"})
 
 
 def _moved(item: Item, now: float) -> Item:

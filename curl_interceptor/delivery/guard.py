@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import get_ident
+from threading import current_thread, get_ident, main_thread
 
-__all__ = ["delivering", "forget_after_fork", "in_delivery", "our_threads"]
+__all__ = ["delivering", "forget_after_fork", "in_delivery", "is_for_us", "our_threads"]
+
+exiting = False
+"""Whether the process is in its exit hooks: nobody writes to stderr any more, not even `logging` on its own."""
 
 our_threads: set[int] = set()
 """Idents of the threads that are delivering; a set, since callers look here at every request."""
@@ -29,6 +32,15 @@ def delivering() -> Iterator[None]:
         yield
     finally:
         our_threads.discard(ident)
+
+
+def is_for_us(error: BaseException) -> bool:
+    """Whether an exception that came out of somebody's callable is meant for the thread and not for the callable.
+
+    That is Ctrl-C while the exiting thread does the dispatcher's work. Anything else, even a `SystemExit`, would only
+    end the deliveries.
+    """
+    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()
 
 
 def forget_after_fork() -> None:

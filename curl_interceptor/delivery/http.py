@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..inspectors.base import Answer
 from ..version import __version__
-from .trouble import Silence, Trouble, describe
+from .trouble import Silence, Trouble, Unusable, describe
 
 __all__ = ["ANSWER_LIMIT", "AnswerReader", "Target", "basic", "post_request"]
 
@@ -60,9 +60,9 @@ class Target:
             ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
             path = _encoded(parts.path or "/") + (f"?{_encoded(parts.query)}" if parts.query else "")
         except (ValueError, KeyError):
-            raise Trouble("the posting URL cannot be used") from None
+            raise Unusable("the posting URL cannot be used") from None
         if not ascii_host or not path.startswith("/") or not ascii_host.isprintable() or " " in ascii_host:
-            raise Trouble("the posting URL cannot be used")
+            raise Unusable("the posting URL cannot be used")
         return cls(scheme, ascii_host, port, path, basic(parts.username, parts.password))
 
     @property
@@ -124,7 +124,7 @@ def head(first: str, headers: Iterable[Header]) -> bytes:
     """Return the head of a request, or refuse one that a line break in a value would split."""
     lines = [first, *(f"{name}: {value}" for name, value in headers)]
     if any(_BREAKS.search(line) for line in lines):
-        raise Trouble("a header of the payload contains a line break")
+        raise Unusable("a header of the payload contains a line break")
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "backslashreplace")
 
 

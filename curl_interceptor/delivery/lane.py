@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ..errors import BadPayload, DeadEndpoint, DeliveryError, Throttled
 from ..inspectors.answers import seconds
-from ..inspectors.base import Entry, Inspector, Payload
+from ..inspectors.base import Inspector, Payload
 from ..observe.stats import InspectorStats
 from ..policies import RetryPolicy
 from ..records.exchange import Exchange
@@ -28,17 +28,27 @@ from .batch import Batch
 from .breaker import Breaker
 from .cooldown import CooldownWindows, Suppressed
 from .destination import Destination
+from .guard import is_for_us
 from .item import Item, Part
 from .limiter import Limiter
 from .outcome import Outcome
-from .transport import Transport
+from .transport import Transport, open_transport
 
 __all__ = ["Job", "Lane", "Lost"]
 
 _TOO_LONG = 3_600.0  # seconds of Retry-After from which entries go to the fallback instead of waiting
 _STRIKES = 3
-_Windows = CooldownWindows[Callable[[], Record]]
 _ONCE = RetryPolicy(retries=0)
+
+
+class _Again(NamedTuple):
+    """What the cooldown holds back: where it goes, and the way to redact it once it goes out after all."""
+
+    destination: Destination
+    redact: Callable[[], Record]
+
+
+_Windows = CooldownWindows[_Again]
 
 
 class Lost(NamedTuple):
@@ -84,6 +94,8 @@ class Lane:
         policies = destination.policies
         self._lock = nullcontext() if lock is None else lock
         self._redacting = 0
+        self.relays = False
+        """Whether something came that has fallbacks."""
         self.destination = destination
         self.inspector: Inspector = destination.inspector
         self.policies = policies
@@ -97,6 +109,8 @@ class Lane:
         self.not_before = -inf
         self.last_used = -inf
         self.last_delivered = -inf
+        self.told = ""
+        """What an operator was last told of this lane's state."""
         self._cooldown = _Windows(policies.cooldown) if policies.cooldown else None
         self._fresh: Batch[Item] = Batch(policies.batch)
         self._parts: list[Part] = []
@@ -109,36 +123,44 @@ class Lane:
         self._last_success: float | None = None
         self._last_error: str | None = None
 
-    def succeed(self, former: Lane) -> None:
-        """Take the place of a lane with other policies: keep its books, and what must not be forgotten."""
-        self.lost = former.lost
-        self.closed, self.not_before = former.closed, former.not_before
-        if former.breaker.is_open:
-            self.breaker = former.breaker
-        self._routed, self._delivered, self._suppressed = former._routed, former._delivered, former._suppressed
-        self._failed, self._dropped = former._failed, former._dropped
-        self._attempts, self._retries = former._attempts, former._retries
-        self._last_success, self._last_error = former._last_success, former._last_error
+    def adopt(self, destination: Destination) -> None:
+        """Go on under other policies, while nothing waits; what must not be forgotten stays."""
+        former, policies = self.policies, destination.policies
+        self.destination, self.policies = destination, policies
+        self._fresh = Batch(policies.batch)
+        self.breaker.govern(policies.breaker)
+        if policies.rate_limit != former.rate_limit:
+            self._limiter = Limiter(policies.rate_limit)
+        if policies.cooldown != former.cooldown:
+            self._cooldown = _Windows(policies.cooldown) if policies.cooldown else None
+        if policies.transport != former.transport:
+            self.transport.close()
+            self.transport = open_transport(self.inspector.address, policies.transport)
 
     # -- what comes in ------------------------------------------------------------------------------------------------
 
-    def route(self, exchange: Exchange, fingerprint: str, redact: Callable[[], Record], now: float) -> None:
-        """Take an exchange that is wanted here: suppress it, or let it wait for its batch."""
-        key: str | None = None
+    def route(
+        self, destination: Destination, exchange: Exchange, key: str, redact: Callable[[], Record], now: float
+    ) -> None:
+        """Take an exchange that is wanted here: suppress it, or let it wait for its batch. `key` is its fingerprint."""
+        critical = destination.inspector.critical
         with self._lock:
             self._routed += 1
             self.last_used = now
-            if self._cooldown is not None and not self.inspector.critical and not self.closed:
-                key = fingerprint
-                if not self._cooldown.admits(key):
-                    room = self.policies.lane.bytes - self._bytes - self._cooldown.bytes
-                    self._suppressed += 1
-                    self._cooldown.suppress(key, redact, 2_000 + _weight(exchange), room, exchange.started)
-                    return
+            if self.closed and not destination.fallbacks:
+                self._dropped["endpoint_gone"] += 1
+                return
+            cooled = self._cooldown is not None and not critical and not self.closed
+            if self._cooldown is not None and cooled and not self._cooldown.admits(key):
+                room = self.policies.lane.bytes - self.held_bytes
+                self._suppressed += 1
+                again = _Again(destination, redact)
+                self._cooldown.suppress(key, again, weight(exchange), room, exchange.started)
+                return
             self._redacting += 1
-        self._redact(redact, key, now)
+        self._redact(destination, redact, key if cooled else None, now)
 
-    def _redact(self, redact: Callable[[], Record], key: str | None, now: float) -> None:
+    def _redact(self, destination: Destination, redact: Callable[[], Record], key: str | None, now: float) -> None:
         """Redact one that is counted as pending already, and let it wait for its batch."""
         record: Record | None = None
         try:
@@ -150,7 +172,8 @@ class Lane:
                     self._failed += 1
                     self._forget_key(key)
                 else:
-                    self._admit(self._item(record, key, now), now)
+                    critical, fallbacks = destination.inspector.critical, destination.fallbacks
+                    self._admit(Item(record, key=key, admitted=now, critical=critical, fallbacks=fallbacks), now)
 
     def take(self, item: Item, now: float) -> None:
         """Take what another lane gave up."""
@@ -159,22 +182,20 @@ class Lane:
             self.last_used = now
             self._admit(item, now)
 
-    def _item(self, entry: Entry, key: str | None, now: float) -> Item:
-        return Item(entry, key=key, admitted=now, critical=self.inspector.critical, fallbacks=self.policies.fallbacks)
-
     def _admit(self, item: Item, now: float) -> None:
         if self.closed:
             self._drop([item], "endpoint_gone", waiting=False)
         elif self.not_before - now > _TOO_LONG:
             self._fail([item], "told to wait for hours", waiting=False)
         else:
+            self.relays = self.relays or bool(item.fallbacks)
             self._fresh.add(item)
             self._bytes += item.size
             self._keep_bounds()
 
     def _keep_bounds(self) -> None:
         bounds = self.policies.lane
-        while self.pending > bounds.records or self._bytes > bounds.bytes:
+        while self.pending > bounds.records or self.held_bytes > bounds.bytes:
             oldest = self._take_oldest()
             if oldest is None:
                 return  # all that is left is on its way
@@ -203,6 +224,16 @@ class Lane:
         """Entries that wait or are on their way."""
         flying = len(self.in_flight.items) if self.in_flight else 0
         return self._redacting + len(self._fresh) + sum(len(part.items) for part in self._parts) + flying
+
+    @property
+    def local(self) -> bool:
+        """Whether nothing leaves the process here."""
+        return not self.inspector.address.lower().startswith(("http:", "https:"))
+
+    @property
+    def last_error(self) -> str | None:
+        """What the last attempt that failed met."""
+        return self._last_error
 
     @property
     def forgettable(self) -> bool:
@@ -251,7 +282,9 @@ class Lane:
             payloads = list(self.inspector.payloads([item.entry for item in part.items], plain=part.plain))
             for payload in payloads:
                 _check(payload)
-        except BaseException as error:  # somebody's code
+        except BaseException as error:
+            if is_for_us(error):
+                raise
             return error
         return payloads
 
@@ -336,7 +369,7 @@ class Lane:
             self._drain_failures = 0
             self._deliver(part, now)
             return
-        self._last_error = str(error)
+        self._last_error = _text(error)
         retry_after = seconds(getattr(error, "retry_after", None))
         if retry_after is not None:
             self.not_before = max(self.not_before, now + retry_after)
@@ -346,7 +379,7 @@ class Lane:
             if error.too_large and part.payload is not None:
                 for item in part.items:
                     item.too_large = min(item.too_large, len(part.payload.body))
-            self._refuse(part, str(error), now)
+            self._refuse(part, _text(error), now)
         elif isinstance(error, DeadEndpoint):
             self._bury(part, error, trial=job.trial)
         else:
@@ -399,13 +432,13 @@ class Lane:
         elif trial:
             self._wait_behind(part.items)
         else:
-            self._fail(part.items, str(error))
+            self._fail(part.items, _text(error))
 
     def _postpone(self, part: Part, error: DeliveryError, now: float, *, trial: bool) -> None:
         """It may pass by itself: try again, unless the attempts are used up, or only trials may pass now."""
         if trial or self.breaker.is_open:
             if len(part.items) == 1 and trial and part.items[0].strike(now, self.last_delivered) >= _STRIKES:
-                self._fail(part.items, str(error))
+                self._fail(part.items, _text(error))
             elif trial:
                 self._wait_behind(part.items)
             else:
@@ -421,7 +454,7 @@ class Lane:
         elif len(part.items) > 1:
             self._halve(part, now)
         else:
-            self._fail(part.items, str(error))
+            self._fail(part.items, _text(error))
 
     def _wait_behind(self, items: Iterable[Item]) -> None:
         """The next trial gets another entry: the same poison again would keep the breaker open for ever."""
@@ -441,7 +474,8 @@ class Lane:
                 self._withdraw(old)
                 self._drop(old, "expired")
             if self._takeover() <= now:
-                items = self._waiting()
+                items = [item for item in self._waiting() if item.fallbacks]
+                self.relays = bool(items)
                 if self.due(now) <= now:
                     items = items[1:]  # one stays for the trial that may end this
                 self._withdraw(items)
@@ -459,16 +493,21 @@ class Lane:
         """Whether the cooldown holds something back that is still to be told."""
         return self._cooldown is not None and self._cooldown.holding
 
-    def _send_after_all(self, choose: Callable[[_Windows], list[Suppressed[Callable[[], Record]]]], now: float) -> None:
+    def _send_after_all(self, choose: Callable[[_Windows], list[Suppressed[_Again]]], now: float) -> None:
         with self._lock:
             released = choose(self._cooldown) if self._cooldown is not None else []
             self._suppressed -= len(released)
             self._redacting += len(released)
         for suppressed in released:
             try:
-                self._redact(partial(_tell, suppressed), suppressed.key, now)
+                self._tell(suppressed, now)
             except Exception as error:
                 self._last_error = f"redaction raised {type(error).__name__}"
+
+    def _tell(self, suppressed: Suppressed[_Again], now: float) -> None:
+        destination, redact = suppressed.last
+        record = partial(_telling, redact, suppressed.before, suppressed.since)
+        self._redact(destination, record, suppressed.key, now)
 
     def _next_expiry(self) -> float:
         oldest = min([self._fresh.first_admitted, *(part.items[0].admitted for part in self._parts)])
@@ -476,7 +515,7 @@ class Lane:
 
     def _takeover(self) -> float:
         """When the fallbacks take over from an open breaker."""
-        if not self.policies.fallbacks or self.breaker.open_since is None or not (self._fresh or self._parts):
+        if not self.relays or self.breaker.open_since is None or not (self._fresh or self._parts):
             return inf
         return self.breaker.open_since + self.policies.fallback_after
 
@@ -490,6 +529,13 @@ class Lane:
                 items += self.in_flight.items
                 self.in_flight = None
             self._drop(items, reason)
+
+    def forget(self) -> None:
+        """In a forked child: let go what the parent will deliver, taking no lock."""
+        self.in_flight = None
+        self._fresh = Batch(self.policies.batch)
+        self._parts = []
+        self._cooldown = None
 
     def _waiting(self) -> list[Item]:
         return [*self._fresh, *(item for part in self._parts for item in part.items)]
@@ -554,15 +600,24 @@ class Lane:
         )
 
 
-def _tell(suppressed: Suppressed[Callable[[], Record]]) -> Record:
-    return suppressed.last().telling(suppressed.before, suppressed.since)
+def _telling(redact: Callable[[], Record], before: int, since: float) -> Record:
+    return redact().telling(before, since)
 
 
-def _weight(exchange: Exchange) -> int:
-    """Approximate memory of an exchange's bodies."""
-    body = exchange.request.body
-    answer = exchange.response.body if exchange.response else ()
-    return (len(body) if body else 0) + sum(len(chunk) for chunk in answer)
+def weight(exchange: Exchange) -> int:
+    """Approximate memory of an exchange."""
+    request, response = exchange.request, exchange.response
+    size = 2_000 + len(request.url) + len(request.body or "")
+    for header in (*request.headers, *(response.headers if response else ())):
+        size += 100 + sum(map(len, header))
+    return size + sum(map(len, response.body if response else ()))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:200]
+    except Exception:
+        return type(error).__name__
 
 
 def _check(payload: object) -> None:

@@ -21,13 +21,17 @@ from ..observe.stats import Stats
 from ..policies import PipelinePolicy, check_number
 from . import guard
 from .destination import Destination, LanePolicies, Route
-from .dispatcher import PATIENCE, Dispatcher, Draft
+from .dispatcher import PATIENCE, Dispatcher
+from .guard import in_delivery
+from .router import Draft
 from .transport import forget_after_fork
 
 __all__ = ["Pipeline", "default_pipeline"]
 
+_LAST_MOMENT = 0.25  # seconds before the deadline of an ending, for the fallbacks of what will not be delivered
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _default: Pipeline | None = None
+_none: Pipeline | None = None
 
 
 class _Claim:
@@ -153,7 +157,7 @@ class Pipeline:
         dispatcher.hurry.append(token)
         dispatcher.wake()
         try:
-            return dispatcher.wait(lambda: dispatcher.quiet, time.monotonic() + timeout)
+            return _wait([dispatcher], time.monotonic() + timeout)
         finally:
             dispatcher.hurry.remove(token)
 
@@ -173,12 +177,13 @@ class Pipeline:
             timeout = self.policy.exit_timeout
         check_number("timeout", timeout, minimum=0, maximum=3_600, unit="seconds")
         dispatcher = self._current()
-        if self._closed:
-            return dispatcher.quiet
-        self._closed = True
-        complete = _end([dispatcher], timeout, exiting=False)
-        _live.discard(dispatcher)
-        return complete
+        if not self._closed:
+            self._closed = True
+            complete = _end([dispatcher], timeout, exiting=False)
+            _live.discard(dispatcher)
+            return complete
+        _wait([dispatcher], time.monotonic() + timeout)  # somebody else is at it
+        return dispatcher.end() if dispatcher.ended else False
 
     def stats(self) -> Stats:
         """Return the books at this moment."""
@@ -195,6 +200,7 @@ class Pipeline:
         self._dispatcher = Dispatcher(self.policy)
         self._dispatcher.ended = self._closed
         self._dispatcher.queue.closed = self._closed
+        old.forget()
         _inherited.append(old)
         return self._dispatcher
 
@@ -219,6 +225,7 @@ class PipelineSink:
         dispatcher = self._pipeline._dispatcher
         if dispatcher.pid != getpid():
             dispatcher = self._pipeline._begin_anew()
+        dispatcher.open.pop(id(draft), None)
         taken = dispatcher.queue.offer((draft, self._route), size)
         if dispatcher.thread is None:
             self._pipeline._start(dispatcher)
@@ -230,17 +237,15 @@ class PipelineSink:
         if dispatcher.pid != getpid():
             dispatcher = self._pipeline._begin_anew()
         # Without the lock: the dispatcher looks again once it has said that it sleeps; one of the two sees the other.
-        dispatcher.open.append((monotonic() + PATIENCE, draft))
+        dispatcher.open[id(draft)] = (monotonic() + PATIENCE, draft)
         if dispatcher.queue.asleep:
             dispatcher.queue.wake()
         if dispatcher.thread is None:
             self._pipeline._start(dispatcher)
 
     def trouble(self) -> None:
-        """Count a call that could not be captured."""
-        dispatcher = self._pipeline._dispatcher
-        with dispatcher.lock:
-            dispatcher.troubles.counts["capture"] += 1
+        """Count a call that could not be captured; without the lock, so that one may be missed."""
+        self._pipeline._current().troubles.counts["capture"] += 1
 
 
 _live: set[Dispatcher] = set()
@@ -271,6 +276,16 @@ def default_pipeline(**numbers: Any) -> Pipeline:
     return _default
 
 
+def no_pipeline() -> Pipeline:
+    """Return the pipeline of adapters that capture nothing: closed, and with empty books."""
+    global _none
+    if _none is None:
+        _none = Pipeline()
+        _none._closed = True
+        _none._dispatcher.end()
+    return _none
+
+
 def pipelines() -> list[Pipeline]:
     """Return every pipeline that exists."""
     return list(_pipelines)
@@ -280,17 +295,33 @@ def _fallbacks(route: Route) -> list[Destination]:
     return [
         fallback
         for destination in route.destinations
-        for fallback in destination.policies.fallbacks
+        for fallback in destination.fallbacks
         if isinstance(fallback, Destination)
     ]
 
 
 def _difference(one: LanePolicies, other: LanePolicies) -> str:
-    names = sorted(LanePolicies.keywords())
-    return next((name for name in names if getattr(one, name) != getattr(other, name)), "fallbacks")
+    names = sorted(LanePolicies.__dataclass_fields__)
+    return next(name for name in names if getattr(one, name) != getattr(other, name))
 
 
 # -- the end of a process ---------------------------------------------------------------------------------------------
+
+
+def _wait(dispatchers: list[Dispatcher], deadline: float) -> bool:
+    """Wait until nothing is left anywhere, doing the work that no other thread does; False if it was not in time.
+
+    It looks every few milliseconds instead of waiting for an event: an event's lock would hold a signal handler that
+    waits inside of this wait for ever.
+    """
+    while not all(dispatcher.quiet for dispatcher in dispatchers):
+        left = deadline - time.monotonic()
+        if left <= 0 or in_delivery():
+            return False
+        helped = [dispatcher.help(left / len(dispatchers)) for dispatcher in dispatchers]
+        if not any(helped):
+            time.sleep(min(0.002, left))
+    return True
 
 
 def _end(dispatchers: list[Dispatcher], timeout: float, *, exiting: bool) -> bool:
@@ -299,8 +330,11 @@ def _end(dispatchers: list[Dispatcher], timeout: float, *, exiting: bool) -> boo
     for dispatcher in dispatchers:
         dispatcher.drain(deadline, exiting=exiting)
     try:
-        for dispatcher in dispatchers:
-            dispatcher.wait(lambda one=dispatcher: one.quiet, deadline)  # type: ignore[misc]
+        if not _wait(dispatchers, deadline - min(_LAST_MOMENT, timeout / 4)):
+            for dispatcher in dispatchers:
+                dispatcher.hopeless = dispatcher.relays
+                dispatcher.wake()
+            _wait(dispatchers, deadline)
     finally:
         complete = [dispatcher.end() for dispatcher in dispatchers]
     return all(complete)
@@ -308,6 +342,7 @@ def _end(dispatchers: list[Dispatcher], timeout: float, *, exiting: bool) -> boo
 
 def _at_exit() -> None:
     """The one hook: deliver what the webhooks take before the deadline, and never a word on stderr."""
+    guard.exiting = True
     pid = os.getpid()
     dispatchers = [dispatcher for dispatcher in list(_live) if dispatcher.pid == pid]
     _live.clear()
@@ -338,7 +373,12 @@ def _end_with_multiprocessing() -> None:
     process = sys.modules.get("multiprocessing.process")
     if util is None or process is None or process.parent_process() is None:
         return
-    util.Finalize(None, _at_exit, exitpriority=100)
+    if _finalized.get("pid") != os.getpid():
+        _finalized["pid"] = os.getpid()
+        util.Finalize(None, _at_exit, exitpriority=100)
+
+
+_finalized: dict[str, int] = {}
 
 
 atexit.register(_at_exit)

@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ..errors import ConfigurationError, Transient
+from ..errors import BadPayload, ConfigurationError, DeliveryError, Transient
 from ..inspectors.base import Answer, Payload
 from ..policies import TransportPolicy
+from . import guard
 from .http import AnswerReader, Target, post_request
 from .route import Connection, connect
 from .stream import Deadline, is_quiet
 from .tls import forget_after_fork
-from .trouble import Elapsed, Silence, Trouble, describe
+from .trouble import Elapsed, Silence, Trouble, Unusable, describe
 
 __all__ = [
     "HttpTransport",
@@ -72,14 +73,17 @@ class HttpTransport:
 
     def post(self, payload: Payload, timeout: float) -> Answer:
         """Make one attempt; see `Transport`. A redirect is an answer like any other and is not followed."""
+        kind: type[DeliveryError] = Transient
         try:
             return self._attempt(payload, Deadline(time.monotonic() + timeout))
         except Elapsed:
             trouble = f"timed out after {timeout:g} s"
+        except Unusable as error:
+            trouble, kind = str(error), BadPayload
         except Exception as error:  # tests of others replace sockets, and what those raise is anybody's
             trouble = describe(error)
         # Raised out here so that no context hangs on it, whose frames and texts know the address and the payload.
-        raise Transient(trouble)
+        raise kind(trouble)
 
     def close(self) -> None:
         """Close the kept connection, if there is one."""
@@ -135,19 +139,25 @@ class HttpTransport:
 
 
 class LoggerTransport:
-    """Writes each payload as one line to the logger that the address names, such as `logging:my_app.calls`."""
+    """Writes each payload as one line to the logger and at the level of the address: `logging:my_app.calls:30`."""
 
     abandoned = False
     idle_since: float | None = None
 
     def __init__(self, address: str, policy: TransportPolicy) -> None:
-        self._logger = logging.getLogger(address.partition(":")[2])
+        name, _, level = address.partition(":")[2].rpartition(":")
+        self._logger = logging.getLogger(name)
+        self._level = int(level)
 
     def post(self, payload: Payload, timeout: float) -> Answer:
-        """Write the body, at the level that the payload's header `level` says, and answer 200."""
+        """Write the body and answer 200.
+
+        Where no handler listens `logging` writes warnings to stderr, but not any more while the process ends.
+        """
+        if guard.exiting and not self._logger.hasHandlers():
+            return Answer(410, {})
         try:
-            level = int(dict(payload.headers).get("level", logging.WARNING))
-            self._logger.log(level, "%s", payload.body.decode("utf-8", "backslashreplace"))
+            self._logger.log(self._level, "%s", payload.body.decode("utf-8", "backslashreplace"))
             return Answer(200, {})
         except Exception as error:  # a handler's or a filter's
             trouble = type(error).__name__

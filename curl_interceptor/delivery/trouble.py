@@ -6,11 +6,15 @@ import errno
 import socket
 import ssl
 
-__all__ = ["Elapsed", "Silence", "Trouble", "describe"]
+__all__ = ["Elapsed", "Silence", "Trouble", "Unusable", "describe"]
 
 
 class Trouble(Exception):
     """An attempt failed. The text holds no address, no path and nothing of the payload."""
+
+
+class Unusable(Trouble):
+    """The payload cannot be sent by anybody; the webhook has no part in it."""
 
 
 class Elapsed(Trouble):

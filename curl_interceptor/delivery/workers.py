@@ -21,7 +21,7 @@ from .outcome import Outcome
 
 __all__ = ["Workers", "attempt"]
 
-_IDLE = 5.0  # seconds a worker waits for another job before it goes
+_IDLE = 10.0  # seconds a worker waits for another job before it goes; longer than a batch waits for company
 
 
 class _Executor(ThreadPoolExecutor):
@@ -81,11 +81,27 @@ class Workers:
                 return
             self._unfinished += 1
             self._jobs.put(job)
-            start = self._loops < min(self._unfinished, self._most)
-            self._loops += start
-        if start and not self._start():
+        self.prepare(self._unfinished)
+
+    def prepare(self, jobs: int) -> None:
+        """Have as many threads ready as there will be jobs, up to the bound.
+
+        They are started before they are needed, since at the end of a process none can be.
+        """
+        while True:
             with self._lock:
-                self._loops -= 1
+                if self._closed or self._loops >= min(max(jobs, self._unfinished), self._most):
+                    return
+                self._loops += 1
+            if not self._start():
+                with self._lock:
+                    self._loops -= 1
+                return  # asked again at the next turn
+
+    @property
+    def starved(self) -> bool:
+        """Whether a job waits although another thread may be started."""
+        return self._loops < min(self._unfinished, self._most)
 
     def _start(self) -> bool:
         """Start a loop; False where no thread can be started any more."""
@@ -96,6 +112,7 @@ class Workers:
         try:
             executor.submit(self._loop)
         except RuntimeError:  # the interpreter ends and executors are closed, or this one was let go just now
+            self._let_go(executor)
             try:
                 threading.Thread(target=self._loop, name="curl-interceptor-worker", daemon=True).start()
             except RuntimeError:
@@ -136,7 +153,8 @@ class Workers:
                 return False
             if waiting is None:
                 return False
-            self._run(Job(waiting.lane, waiting.payload, min(timeout, waiting.timeout), waiting.trial))
+            share = timeout / (1 + self._jobs.qsize())  # a hung webhook must not eat the time of the others
+            self._run(Job(waiting.lane, waiting.payload, min(share, waiting.timeout), waiting.trial))
             return True
         self._done(job, attempt(job))
         return True
@@ -153,12 +171,17 @@ class Workers:
                 self._jobs.put(None)
         self._let_go()
 
-    def _let_go(self) -> None:
-        """Leave the executor: its running loops go on, and its idle threads, which it would keep for ever, end."""
+    def _let_go(self, executor: ThreadPoolExecutor | None = None) -> None:
+        """Leave the executor: its running loops go on, and its idle threads, which it would keep for ever, end.
+
+        With an executor named, only that one is left, and what it could not start is forgotten.
+        """
         with self._lock:
-            executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=False)
+            left = self._executor if executor is None else executor
+            if left is self._executor:
+                self._executor = None
+        if left is not None:
+            left.shutdown(wait=False, cancel_futures=executor is not None)
 
 
 def attempt(job: Job) -> Outcome:

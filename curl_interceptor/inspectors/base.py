@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from ..records.match import Match
 from ..records.record import Record
 from ..records.redaction import Redaction
 from .answers import retry_after
+from .options import check_options
 
 __all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload"]
 
@@ -69,6 +71,9 @@ def json_payload(entries: Sequence[Entry], document: Any, *, content_type: str =
     return Payload(tuple(entries), text.encode("ascii"), content_type)
 
 
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
+
+
 def check_url(name: str, value: object) -> str:
     """Return the webhook URL, or refuse it without repeating it: it is a secret."""
     remedy = "expected something like 'https://hooks.example.com/services/T0/B0/xyz'"
@@ -83,7 +88,9 @@ def check_url(name: str, value: object) -> str:
         port = parts.port
         host = parts.hostname
         if host:
-            host.encode("ascii") if host.isascii() else host.encode("idna")
+            ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
+            if not _HOST.fullmatch(ascii_host):
+                raise ValueError("host")
     except (ValueError, UnicodeError) as error:
         reason = "its port is no number from 1 to 65535" if "port" in str(error).lower() else "its host cannot be read"
         raise ConfigurationError(f"{name} is no usable URL: {reason}; {remedy}") from None
@@ -142,10 +149,11 @@ class Inspector:
         if label is not None and "://" in label:
             raise ConfigurationError("label must be a name, not a URL: labels are shown where URLs are not")
         if match is not None:
-            check_policy("match", match, Match)
+            check_policy("match", match, Match, hint="say match=Match(statuses='5xx')")
         if redaction is not None:
             check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
         check_flag("critical", critical)
+        check_options(type(self).__name__, options, also=frozenset({"label", "match", "redaction", "critical"}))
         self.label = label or self.default_label()
         self.match = match
         self.redaction = redaction
@@ -185,3 +193,12 @@ class Inspector:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.label!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{self!r} holds a webhook URL, which is a secret: it is not pickled; make it where it is used")
+
+    def __copy__(self) -> Inspector:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Inspector:
+        return self

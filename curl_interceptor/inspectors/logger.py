@@ -8,6 +8,7 @@ from typing import Any
 
 from ..dialects import render
 from ..errors import ConfigurationError
+from ..policies import shown
 from .base import Entry, Inspector, Payload
 
 __all__ = ["LoggingInspector"]
@@ -18,7 +19,7 @@ class LoggingInspector(Inspector):
 
     Parameters
     ----------
-    logger: Name of the logger. Default `"curl_interceptor"`.
+    logger: The logger or its name. Default `"curl_interceptor"`.
     level: Level of the lines, a number or a name such as `"WARNING"` (the default).
     options: The keywords of `Inspector`.
 
@@ -30,27 +31,29 @@ class LoggingInspector(Inspector):
 
     kind = "logging"
 
-    def __init__(self, logger: str = "curl_interceptor", *, level: int | str = "WARNING", **options: Any) -> None:
-        if not isinstance(logger, str) or not logger.strip():
-            raise ConfigurationError(f"logger must be the name of a logger such as 'curl_interceptor', got {logger!r}")
-        number = logging.getLevelName(level) if isinstance(level, str) else level
+    def __init__(
+        self, logger: str | logging.Logger = "curl_interceptor", *, level: int | str = "WARNING", **options: Any
+    ) -> None:
+        name = logger.name if isinstance(logger, logging.Logger) else logger
+        if not isinstance(name, str) or not name.strip() or "://" in name:
+            raise ConfigurationError(f"logger must be the name of a logger such as 'my_app.calls', got {shown(logger)}")
+        number = logging.getLevelName(level.strip().upper()) if isinstance(level, str) else level
         if isinstance(number, bool) or not isinstance(number, int):
-            raise ConfigurationError(f"level must be a number or a name such as 'WARNING', got {level!r}")
+            raise ConfigurationError(f"level must be a number or a name such as 'WARNING', got {shown(level)}")
         self.level = number
-        super().__init__(f"logging:{logger}", **options)
+        super().__init__(f"logging:{name}:{number}", **options)
 
     def check_address(self, address: str) -> str:
         """Every logger's name will do."""
         return address
 
     def default_label(self) -> str:
-        """Return the address: a logger's name is no secret."""
-        return self.address
+        """Return the address without its level: a logger's name is no secret."""
+        return self.address.rpartition(":")[0]
 
     def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:
         """Return one payload a record, so that each is a line of its own."""
-        level = (("level", str(self.level)),)
-        return [Payload((entry,), self._line(entry).encode("utf-8"), "text/plain", level) for entry in entries]
+        return [Payload((entry,), self._line(entry).encode("utf-8"), "text/plain") for entry in entries]
 
     def _line(self, entry: Entry) -> str:
         repeats = f" (x{entry.suppressed + 1})" if entry.suppressed else ""

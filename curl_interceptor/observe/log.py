@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 __all__ = ["TroubleLog"]
+
+_SLOW = 1.0
 
 
 class TroubleLog:
@@ -28,6 +32,17 @@ class TroubleLog:
         """Count trouble of a kind, and log the message if this kind was not logged of late."""
         self.counts[kind] += 1
         self.say(kind, message, level=level)
+
+    @contextmanager
+    def timing(self, kind: str, name: str) -> Iterator[None]:
+        """Time a user's callable, which holds up all deliveries, and tell of one that takes over a second."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = time.monotonic() - began
+            if seconds > _SLOW:
+                self.note(f"slow_{kind}", f"{name} blocked all deliveries for {seconds:.1f} s")
 
     def say(self, kind: str, message: str, *, level: int = logging.WARNING) -> None:
         """Log the message if this kind was not logged of late, counting nothing."""

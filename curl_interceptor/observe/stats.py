@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["InspectorStats", "Stats"]
 
@@ -40,6 +41,22 @@ class InspectorStats:
     breaker: str
     last_success: float | None
     last_error: str | None
+
+    def __add__(self, other: InspectorStats) -> InspectorStats:
+        """The books of two lanes of one label; the state is that of the second."""
+        return replace(
+            other,
+            routed=self.routed + other.routed,
+            delivered=self.delivered + other.delivered,
+            suppressed=self.suppressed + other.suppressed,
+            dropped=dict(Counter(self.dropped) + Counter(other.dropped)),
+            failed=self.failed + other.failed,
+            pending=self.pending + other.pending,
+            attempts=self.attempts + other.attempts,
+            retries=self.retries + other.retries,
+            last_success=other.last_success or self.last_success,
+            last_error=other.last_error or self.last_error,
+        )
 
     @property
     def balanced(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import re
 from collections.abc import Callable, Collection, Iterable
@@ -21,6 +22,8 @@ Pattern = str | re.Pattern[str]
 Statuses = int | str | range | Collection[Any]
 Errors = bool | str | type[BaseException] | Collection[Any]
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HOST = re.compile(r"[^/@\s]+")
 _SPAN = re.compile(r"([1-9])xx|([1-9]\d\d)(?:-([1-9]\d\d))?", re.IGNORECASE)
 
 
@@ -35,6 +38,8 @@ def _statuses(value: Any) -> frozenset[int]:
                 )
             if span[1]:
                 found.update(range(int(span[1]) * 100, int(span[1]) * 100 + 100))
+            elif int(span[3] or span[2]) < int(span[2]):
+                raise ConfigurationError(f"match: statuses {word!r} runs backwards; say '{span[3]}-{span[2]}'")
             else:
                 found.update(range(int(span[2]), int(span[3] or span[2]) + 1))
         return frozenset(found)
@@ -61,11 +66,13 @@ def _errors(value: Any) -> bool | tuple[str, ...]:
     return tuple(names)
 
 
-def _words(name: str, value: Any) -> tuple[str, ...]:
+def _words(name: str, value: Any, shape: re.Pattern[str], example: str) -> tuple[str, ...]:
+    """A text may hold several words, parted by commas or white space."""
     items = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (None,)
-    if not items or not all(isinstance(item, str) and item.strip() for item in items):
-        raise ConfigurationError(f"match: {name} must be a text or a list of texts, got {value!r}")
-    return tuple(item.strip() for item in items)
+    words = [word for item in items if isinstance(item, str) for word in re.split(r"[,\s]+", item.strip())]
+    if not words or len(words) < len(items) or not all(shape.fullmatch(word) for word in words):
+        raise ConfigurationError(f"match: {name} must be texts such as {example}, got {value!r}")
+    return tuple(words)
 
 
 def _patterns(name: str, value: Any) -> tuple[re.Pattern[str], ...]:
@@ -75,15 +82,33 @@ def _patterns(name: str, value: Any) -> tuple[re.Pattern[str], ...]:
     )
     made = []
     for item in items:
-        if isinstance(item, str) and item:
-            made.append(re.compile(r"\A" + translate(item)))
+        if isinstance(item, str) and ("://" in item or item.startswith(("/", "*"))):
+            made.append(_glob(item))
         elif isinstance(item, re.Pattern) and isinstance(item.pattern, str):
             made.append(item)
         else:
             raise ConfigurationError(
-                f"match: {name} must be URL globs such as 'https://*/v1/*', or compiled patterns, got {value!r}"
+                f"match: {name} must be globs such as 'https://*/v1/*' or '/v1/*', or compiled patterns, got {value!r}"
             )
     return tuple(made)
+
+
+def _glob(text: str) -> re.Pattern[str]:
+    """A path alone stands for that path on every host, whatever its query."""
+    if text.startswith("/"):
+        return re.compile(rf"\A[^/]*//[^/?#]*(?:{translate(text)[:-2]})(?:[?#].*)?\Z", re.DOTALL)
+    return re.compile(r"\A" + translate(text))
+
+
+def _check_predicate(predicate: Any) -> None:
+    if not callable(predicate):
+        raise ConfigurationError(f"match: predicate must be callable, got {predicate!r}")
+    try:
+        inspect.signature(predicate).bind(None)
+    except TypeError:
+        raise ConfigurationError("match: predicate must take one argument, the record") from None
+    except ValueError:  # a built-in tells nothing of its arguments
+        return
 
 
 @dataclass(frozen=True)
@@ -126,16 +151,17 @@ class Match:
     statuses:
         Numbers, ranges, or texts such as `"5xx"`, `"404"`, `"400-499"`, or a list of these.
     errors:
-        True for every exception of the call; or exception classes.
+        True for every exception of the call; or exception classes, or their names (`"Timeout"`): an exception is
+        wanted if its class, or a base of it, is among them.
     slower_than:
         Seconds until the response's headers came, or until the call failed, 0 to 86,400.
     methods:
         Such as `"POST"` or `["PUT", "POST"]`; case does not count.
     hosts:
-        Host names; `"*.example.com"` is a glob. Case and port do not count.
+        Host names; `"*.example.com"` is a glob. Case does not count, and the port only if one is given.
     include, exclude:
-        URLs that are wanted or not: a text is a glob over the whole URL (`"https://*/v1/*"`), a compiled `re.Pattern`
-        is searched in it.
+        URLs that are wanted or not: a text is a glob over the whole URL (`"https://*/v1/*"`) or, if it begins with a
+        slash, over its path (`"/v1/*"`); a compiled `re.Pattern` is searched in the URL.
     sample:
         Share of the exchanges that is wanted, 0 to 1, chosen by chance.
     predicate:
@@ -168,8 +194,8 @@ class Match:
         def keep(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        if self.predicate is not None and not callable(self.predicate):
-            raise ConfigurationError(f"match: predicate must be callable, got {self.predicate!r}")
+        if self.predicate is not None:
+            _check_predicate(self.predicate)
         if self.slower_than is not None:
             check_number("match: slower_than", self.slower_than, minimum=0, maximum=86_400, unit="seconds")
         if self.sample is not None:
@@ -177,17 +203,18 @@ class Match:
         if self.has_outcome:
             keep("_statuses", _statuses(self.statuses) if self.statuses is not None else frozenset())
             keep("_errors", _errors(self.errors) if self.errors is not None else False)
+            if not (self._statuses or self._errors or self.slower_than is not None):
+                raise ConfigurationError(
+                    "match: neither a status nor an error nor slow calls are wanted, so nothing is"
+                )
         else:
             keep("_statuses", frozenset(range(400, 600)))
             keep("_errors", True)
         if self.methods is not None:
-            keep("_methods", frozenset(word.upper() for word in _words("methods", self.methods)))
+            methods = _words("methods", self.methods, _TOKEN, "'POST'")
+            keep("_methods", frozenset(word.upper() for word in methods))
         if self.hosts is not None:
-            hosts = _words("hosts", self.hosts)
-            if any("/" in host for host in hosts):
-                raise ConfigurationError(
-                    f"match: hosts must be host names such as 'api.example.com', got {self.hosts!r}"
-                )
+            hosts = _words("hosts", self.hosts, _HOST, "'api.example.com' or '*.example.com:8443'")
             keep("_hosts", tuple(re.compile(translate(host.lower())) for host in hosts))
         if self.include is not None:
             keep("_include", _patterns("include", self.include))
@@ -224,15 +251,16 @@ class Match:
     def _wants_failure(self, failure: Failure) -> bool:
         if isinstance(self._errors, bool):
             return self._errors
-        return any(kind in failure.kinds or kind == failure.type.rpartition(".")[2] for kind in self._errors)
+        short = {kind.rpartition(".")[2] for kind in failure.kinds}
+        return any(kind in failure.kinds or kind in short for kind in self._errors)
 
     def _wants_headline(self, exchange: Exchange) -> bool:
         request = exchange.request
         if self._methods and request.method.upper() not in self._methods:
             return False
         if self._hosts:
-            host = split(request.url).host
-            if not any(pattern.match(host) for pattern in self._hosts):
+            parts = split(request.url)
+            if not any(pattern.match(parts.host) or pattern.match(parts.authority) for pattern in self._hosts):
                 return False
         url = request.url
         if self._include and not any(pattern.search(url) for pattern in self._include):

@@ -98,10 +98,10 @@ class Silent:
         pass
 
 
-def build(*, critical: bool = False, **policies) -> tuple[Lane, Fake]:
+def build(*, critical: bool = False, fallbacks=(), **policies) -> tuple[Lane, Fake]:
     inspector = Fake(critical=critical)
     made = LanePolicies(**{"cooldown": None, "batch": BatchPolicy(10, 5.0), **policies})
-    return Lane(Destination(inspector, Match(), Redaction(), made), Silent()), inspector
+    return Lane(Destination(inspector, Match(), Redaction(), made, fallbacks), Silent()), inspector
 
 
 @dataclass
@@ -130,7 +130,10 @@ class Driver:
             self.born.append(name)
             return replace(RECORD, id=name, request_body=b"x" * size)
 
-        self.lane.route(EXCHANGE, key or name, make, self.now)
+        if self.lane.closed and not self.lane.destination.fallbacks:  # dropped before it is redacted
+            self.born.append(name)
+            self.lost.append((name, "endpoint_gone"))
+        self.lane.route(self.lane.destination, EXCHANGE, key or name, make, self.now)
         self._collect()
         return name
 
@@ -950,7 +953,7 @@ def test_a_redaction_that_raises_costs_its_record_and_lifts_its_window():
     """
     one = driver(batch=BatchPolicy(1, 0), cooldown=Cooldown(10.0))
     with pytest.raises(ZeroDivisionError):
-        one.lane.route(EXCHANGE, "a", lambda: 1 / 0, 0.0)
+        one.lane.route(one.lane.destination, EXCHANGE, "a", lambda: 1 / 0, 0.0)
     stats = one.lane.stats()
     assert (stats.routed, stats.failed, stats.balanced) == (1, 1, True)
 

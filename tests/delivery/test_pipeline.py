@@ -30,7 +30,7 @@ from curl_interceptor import (
     TransportPolicy,
     WebhookInspector,
 )
-from curl_interceptor.delivery import dispatcher, workers
+from curl_interceptor.delivery import lanes, workers
 from curl_interceptor.delivery import pipeline as pipeline_module
 from curl_interceptor.delivery.pipeline import pipelines
 
@@ -551,25 +551,27 @@ def test_the_dispatcher_rests_while_nothing_happens(session, receiver, pipeline,
 
 def test_an_idle_lane_is_let_go_with_its_connection(session, receiver, pipeline, fail, monkeypatch):
     """
-    After its time a lane without trouble goes; the next record makes a new one.
+    After its time a lane without trouble goes; the next record makes a new one, and the books go on.
     """
-    monkeypatch.setattr(dispatcher, "_LANE_IDLE", 0.2)
+    monkeypatch.setattr(lanes, "_IDLE", 0.2)
     mount(session, pipeline, receiver.url(SECRET))
     fail(1)
     assert pipeline.flush(2)
-    until(lambda: not pipeline.stats().inspectors, 2)
+    until(lambda: not len(pipeline._dispatcher.lanes), 2)
+    assert pipeline.stats().delivered == 1
     fail(1)
     assert pipeline.flush(2)
 
     assert numbers(receiver) == [0, 1]
     assert receiver.accepted == 2
+    assert pipeline.stats().delivered == 2
 
 
 def test_a_lane_with_something_to_remember_stays(session, receiver, pipeline, fail, monkeypatch):
     """
     410 outlives the idle time: there is never a second post.
     """
-    monkeypatch.setattr(dispatcher, "_LANE_IDLE", 0.05)
+    monkeypatch.setattr(lanes, "_IDLE", 0.05)
     receiver.script(SECRET, then=status(410))
     mount(session, pipeline, receiver.url(SECRET))
     for _ in range(3):
@@ -792,7 +794,6 @@ def test_two_adapters_may_share_an_address_with_equal_policies(pipeline):
         ("transport", TransportPolicy(total=3)),
         ("lane", LanePolicy(7)),
         ("fallback_after", 7.0),
-        ("fallbacks", [print]),
     ],
 )
 def test_different_policies_for_one_address_are_refused(pipeline, keyword, value):
@@ -936,3 +937,130 @@ def test_books_balance_under_load_from_many_threads(receiver, pipeline, api):
     assert pipeline.flush(5)
 
     assert sorted(numbers(receiver)) == list(range(100))
+
+
+def test_closing_says_that_something_was_lost(session, receiver, pipeline, fail):
+    """
+    A webhook that answers 503 to the last attempts has not taken everything.
+    """
+    receiver.script(SECRET, then=status(503))
+    mount(session, pipeline, receiver.url(SECRET))
+    fail(3)
+
+    assert not pipeline.close(2)
+    assert pipeline.stats().inspectors[0].dropped == {"shutdown": 3}
+    assert not pipeline.flush(0.1) or pipeline.stats().pending == 0
+
+
+def test_a_thread_that_cannot_be_started_is_tried_again(session, receiver, pipeline, fail, monkeypatch):
+    """
+    A process short of threads delivers once it has them again.
+    """
+    real, refusals = threading.Thread.start, [3]
+
+    def start(self):
+        if self.name.startswith("curl-interceptor-worker") and refusals[0]:
+            refusals[0] -= 1
+            raise RuntimeError("can't start new thread")
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    mount(session, pipeline, receiver.url(SECRET))
+    fail(2)
+
+    assert pipeline.flush(5)
+    assert pipeline.stats().delivered == 2
+
+
+def test_an_interrupted_start_of_the_dispatcher_is_made_up_for(session, receiver, pipeline, fail, monkeypatch):
+    """
+    Ctrl-C in the middle of the first start leaves no pipeline without its thread.
+    """
+    real, interrupts = threading.Thread.start, [1]
+
+    def start(self):
+        if self.name == "curl-interceptor-dispatcher" and interrupts[0]:
+            interrupts[0] -= 1
+            raise KeyboardInterrupt
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    mount(session, pipeline, receiver.url(SECRET))
+    with pytest.raises(KeyboardInterrupt):
+        fail(1)
+    fail(1)
+
+    assert pipeline.flush(5)
+    assert pipeline.stats().delivered == 2
+
+
+def test_fallbacks_are_asked_in_turn_although_the_first_is_dead_too(session, receiver, pipeline, fail):
+    """
+    What waits for a dead fallback goes on to the next one.
+    """
+    taken = []
+    receiver.script(SECRET, then=status(503))
+    receiver.script(f"{SECRET}/two", then=status(503))
+    mount(
+        session,
+        pipeline,
+        receiver.url(SECRET),
+        batch=BatchPolicy(1, 0),
+        retry=RetryPolicy(retries=0),
+        breaker=BreakerPolicy(failures=1, open_for=0.05, max_open_for=0.1),
+        fallbacks=[receiver.url(f"{SECRET}/two"), taken.append],
+        fallback_after=0.2,
+    )
+    fail(3)
+    until(lambda: len(taken) >= 2, 5)
+
+    assert pipeline.stats().balanced
+
+
+def test_kept_connections_are_bounded_over_all_lanes(session, receiver, pipeline, fail):
+    """
+    `pool_size` idle connections are kept, the one that was used last among them.
+    """
+    policy = TransportPolicy(pool_size=1)
+    for number in range(3):
+        mount(session, pipeline, receiver.url(f"{SECRET}/{number}"), transport=policy)
+        fail(1)
+        assert pipeline.flush(2)
+
+    kept = [lane.inspector.address for lane in pipeline._dispatcher.lanes if lane.transport.idle_since is not None]
+    assert kept == [receiver.url(f"{SECRET}/2")]
+
+
+def test_a_predicate_that_blocks_is_named(session, receiver, pipeline, fail, caplog):
+    """
+    One that holds up all deliveries is counted, and said whose it is.
+    """
+    mount(session, pipeline, receiver.url(SECRET), match=Match(predicate=lambda record: time.sleep(1.1) or True))
+    fail(1)
+    assert pipeline.flush(5)
+
+    assert pipeline.stats().errors == {"slow_match": 1}
+    assert "the predicate of webhook:" in caplog.text
+
+
+def test_a_webhook_that_takes_nothing_is_told_once(session, receiver, pipeline, fail, caplog):
+    """
+    One line says that records wait and why, and one that they go again.
+    """
+    caplog.set_level("INFO", "curl_interceptor")
+    receiver.script(SECRET, [status(503)] * 3, then=status(200))
+    mount(
+        session,
+        pipeline,
+        receiver.url(SECRET),
+        retry=RetryPolicy(retries=0),
+        batch=BatchPolicy(1, 0),
+        breaker=BreakerPolicy(failures=1, open_for=0.05),
+    )
+    fail(5)
+    until(lambda: pipeline.stats().delivered == 5, 5)
+
+    lines = [line for line in caplog.messages if "deliveries to" in line]
+    assert len(lines) == 2
+    assert "fail (HTTP 503)" in lines[0]
+    assert "succeed again" in lines[1]

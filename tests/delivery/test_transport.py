@@ -47,7 +47,7 @@ from curl_interceptor.delivery import stream, tls, transport
 from curl_interceptor.delivery.http import Target
 from curl_interceptor.delivery.route import _proxy_for
 from curl_interceptor.delivery.transport import HttpTransport, LoggerTransport, open_transport, register_scheme
-from curl_interceptor.errors import ConfigurationError, Transient
+from curl_interceptor.errors import BadPayload, ConfigurationError, Transient
 from curl_interceptor.inspectors.base import Answer, Payload
 from curl_interceptor.policies import TransportPolicy
 
@@ -68,10 +68,10 @@ def answer_with(data, **more):
         return open_transport(receiver.url(), PLAIN).post(payload(), 0.5)
 
 
-def trouble(url, timeout=0.3, policy=PLAIN, sent=None):
-    """Return the `Transient` of an attempt, after a look at the promises that hold for each of them."""
+def trouble(url, timeout=0.3, policy=PLAIN, sent=None, kind=Transient):
+    """Return the error of an attempt, after a look at the promises that hold for each of them."""
     started = time.monotonic()
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(kind) as caught:
         open_transport(url, policy).post(sent or payload(), timeout)
     assert time.monotonic() - started < timeout + 0.25
     error = caught.value
@@ -157,7 +157,7 @@ class TestRequest:
         """
         A value cannot smuggle a header in.
         """
-        assert "line break" in trouble(receiver.url(), sent=payload(headers=(header,)))
+        assert "line break" in trouble(receiver.url(), sent=payload(headers=(header,)), kind=BadPayload)
         assert receiver.requests == []
 
     @pytest.mark.parametrize(
@@ -569,14 +569,16 @@ class TestTrouble:
         """
         A host that cannot be encoded is trouble like any other.
         """
-        assert trouble(f"http://{host}/hook?{SECRET}")
+        assert trouble(f"http://{host}/hook?{SECRET}", kind=(BadPayload, Transient))
 
     @pytest.mark.parametrize("url", ["ftp://example.com/hook", "nonsense", "http://", "http://example.com:99999/hook"])
     def test_impossible_posting_url(self, url):
         """
         A payload's own URL is checked as late as it comes.
         """
-        assert trouble("http://127.0.0.1/hook", sent=payload(url=url)) == "the posting URL cannot be used"
+        assert (
+            trouble("http://127.0.0.1/hook", sent=payload(url=url), kind=BadPayload) == "the posting URL cannot be used"
+        )
 
     def test_sockets_that_others_replaced(self, monkeypatch):
         """
@@ -1207,7 +1209,7 @@ class TestSchemes:
         """
         assert isinstance(open_transport("HTTPS://hooks.example/", PLAIN), HttpTransport)
         assert isinstance(open_transport("http://hooks.example/", PLAIN), HttpTransport)
-        assert isinstance(open_transport("logging:calls", PLAIN), LoggerTransport)
+        assert isinstance(open_transport("logging:calls:30", PLAIN), LoggerTransport)
 
     def test_unknown_scheme_is_said_at_once(self):
         """
@@ -1234,10 +1236,10 @@ class TestSchemes:
         A payload for a logger is one record at its level.
         """
         caplog.set_level(logging.INFO, "my.calls")
-        post = open_transport("logging:my.calls", PLAIN)
+        post = open_transport("logging:my.calls:20", PLAIN)
 
-        answer = post.post(Payload((), "curl 'ü' %s".encode(), "text/plain", (("level", "20"),)), 1)
-        post.post(Payload((), b"\xff", "text/plain"), 1)
+        answer = post.post(Payload((), "curl 'ü' %s".encode(), "text/plain"), 1)
+        open_transport("logging:my.calls:30", PLAIN).post(Payload((), b"\xff", "text/plain"), 1)
         post.close()
 
         assert answer == Answer(200, {})
@@ -1256,5 +1258,5 @@ class TestSchemes:
         logger.addFilter(filter)
 
         with pytest.raises(Transient, match=r"^ValueError$") as caught:
-            open_transport("logging:my.broken", PLAIN).post(payload(), 1)
+            open_transport("logging:my.broken:30", PLAIN).post(payload(), 1)
         assert caught.value.__context__ is None

@@ -775,11 +775,15 @@ def test_connection_settings_become_options(plain: Record) -> None:
     def options(**changes: Any) -> str:
         return render(replace(plain, **changes)).partition(" -H ")[0]
 
+    assert " -k" not in options(verify=False)  # nothing to verify
+    plain, unencrypted = replace(plain, url=plain.url.replace("http://", "https://")), plain
+
     assert " -k " in options(verify=False)
     assert " --cacert '/etc/ca.pem' " in options(verify="/etc/ca.pem")
     assert " --capath '/etc/ssl/certs' " in options(verify="/etc/ssl/certs")
     assert " --cert '/c\\:1.pem' " in options(cert="/c:1.pem")
     assert " --cert '/c.pem' --key '/k.pem' " in options(cert=("/c.pem", "/k.pem"))
+    plain = unencrypted
     assert " -x 'http://127.0.0.1:80' --noproxy '' " in options(proxies=(("all", "127.0.0.1"),))
     assert " -x 'https://u:p@p.example:443' " in options(proxies=(("http", "https://u:p@p.example/"),))
     assert " -x 'socks5h://p.example' " in options(proxies=(("all", "socks5h://p.example"),))

@@ -10,7 +10,7 @@ import pytest
 import responses
 
 import curl_interceptor
-from curl_interceptor.delivery.destination import LanePolicies
+from curl_interceptor.inspectors.options import DELIVERY_KEYWORDS
 from curl_interceptor.policies import PipelinePolicy
 
 ROOT = Path(__file__).parents[2]
@@ -82,4 +82,4 @@ def test_reference_lists_every_keyword():
     listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     own = {"inspectors", "match", "capture", "redaction", "enabled", "pipeline"}
 
-    assert listed == own | LanePolicies.keywords() | set(PipelinePolicy.__dataclass_fields__)
+    assert listed == own | DELIVERY_KEYWORDS | set(PipelinePolicy.__dataclass_fields__)

@@ -35,9 +35,9 @@ def receiver():
         yield server
 
 
-def records(receiver: Receiver) -> list[dict]:
+def records(receiver: Receiver, path: str | None = None) -> list[dict]:
     found = []
-    for body in receiver.bodies():
+    for body in receiver.bodies(path):
         document = json.loads(body)
         found.extend(document if isinstance(document, list) else [document])
     return found
@@ -157,8 +157,7 @@ def test_a_healthy_webhook_gets_everything_beside_a_hung_one(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    delivered = sum(len(json.loads(body)) for body in receiver.bodies("/healthy"))
-    assert delivered == 100
+    assert len(records(receiver, "/healthy")) == 100
     assert exit_seconds(ended.out) < 2.5
 
 
@@ -288,3 +287,83 @@ def test_import_starts_no_thread_and_a_session_without_failures_neither(api):
 
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("1 0")
+
+
+def test_a_hung_webhook_leaves_time_for_others_also_where_no_thread_can_be_started(api, receiver):
+    """
+    On some versions no thread can be started while the process ends: the exiting thread shares the time out.
+    """
+    receiver.script("/hung", then=replies.hang())
+    ended = run(
+        COMMON
+        + """
+    curl_interceptor.mount(session, hung, healthy, cooldown=None)
+    session.get(url)
+    time.sleep(pause)
+    began[0] = time.monotonic()
+""",
+        hung=receiver.url("/hung"),
+        healthy=receiver.url("/healthy"),
+        url=api.url("/status/500"),
+        pause=0.3,
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert len(records(receiver, "/healthy")) == 1
+    assert exit_seconds(ended.out) < 2.5
+
+
+def test_fallbacks_take_at_exit_what_a_hung_webhook_did_not(api, receiver):
+    """
+    Shortly before the deadline a callable gets what will not be delivered.
+    """
+    receiver.script("/hook", then=replies.hang())
+    ended = run(
+        COMMON
+        + """
+    def take(entry):
+        print("taken", entry.status, flush=True)
+    curl_interceptor.mount(session, hook, cooldown=None, fallbacks=take)
+    for _ in range(3):
+        session.get(url)
+    time.sleep(0.2)
+    began[0] = time.monotonic()
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.count("taken 500") == 3
+    assert exit_seconds(ended.out) < 2.5
+
+
+def test_the_exiting_thread_tells_of_what_was_lost(api):
+    """
+    Where somebody listens, one line says how many records of which webhook were not delivered, and why.
+    """
+    ended = run(
+        COMMON
+        + """
+    import logging
+    logging.basicConfig(stream=sys.stdout, format="%(threadName)s %(levelname)s %(message)s")
+    curl_interceptor.mount(session, hook, cooldown=None)
+    for _ in range(3):
+        session.get(url)
+""",
+        hook=replies.refused_url("/s3cr3t"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert "MainThread WARNING 3 records for webhook:127.0.0.1" in ended.out
+    assert "ConnectionRefusedError" in ended.out
+    assert "s3cr3t" not in ended.out
+
+
+def test_an_unconfigured_logger_is_silent_at_exit(api):
+    """
+    `logging` would print to stderr where no handler listens; while the process ends nothing of ours is printed.
+    """
+    ended = run(COMMON + "    curl_interceptor.mount(session)\n    session.get(url)\n", url=api.url("/status/500"))
+    assert (ended.status, ended.err) == (0, "")

@@ -45,6 +45,7 @@ def run(script: str, *, timeout: float = 30.0, interrupt_after: float | None = N
         env=environment,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's & has it ignored
     )
     try:
         if interrupt_after is not None:

@@ -96,7 +96,8 @@ class Redaction:
     def __post_init__(self) -> None:
         for title in ("names", "keep"):
             value = getattr(self, title)
-            if isinstance(value, (str, bytes)) or not all(isinstance(item, str) and words(item) for item in value):
+            listed = isinstance(value, Collection) and not isinstance(value, (str, bytes, dict))
+            if not listed or not all(isinstance(item, str) and words(item) for item in value):
                 raise ConfigurationError(
                     f"redaction: {title} must be a list of names such as ['internal-id'], got {value!r}"
                 )

@@ -1,0 +1,122 @@
+"""From what the caller noted down to the lanes that want it: exchange, match, lane."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Literal, Protocol, cast
+from uuid import uuid4
+
+from ..observe.log import TroubleLog
+from ..records.exchange import Exchange
+from ..records.fingerprint import fingerprint
+from ..records.record import Record
+from ..records.redaction import Redaction, redact
+from .destination import Destination, Route
+from .guard import is_for_us
+from .lane import Lane
+from .lanes import Lanes
+
+__all__ = ["Draft", "Recorder", "Router"]
+
+
+class Draft(Protocol):
+    """An exchange as the caller's thread noted it down, perhaps with a body that the app still reads."""
+
+    @property
+    def ended(self) -> object:
+        """Whether it was handed over already."""
+
+    @property
+    def recorder(self) -> object | None:
+        """The `Recorder` that was there when the call was made."""
+
+    def end(self, state: Literal["missing"]) -> None:
+        """Hand it over as it is, unless it was handed over already."""
+
+    def exchange(self) -> Exchange:
+        """Return what was noted down as plain facts."""
+
+
+class Recorder(Protocol):
+    """Stands in for every webhook while an app is tested."""
+
+    def destination(self, destination: Destination) -> Destination:
+        """Return where entries for this destination go instead."""
+
+
+class _Redacted:
+    """An exchange and the records made of it, one for each distinct redaction, all with one id."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.records: dict[int, Record] = {}
+        self._id = ""
+
+    def by(self, rules: Redaction) -> Record:
+        """Return the record, made on first use."""
+        record = self.records.get(id(rules))
+        if record is None:
+            self._id = self._id or str(uuid4())
+            record = self.records[id(rules)] = redact(self.exchange, rules, id=self._id)
+        return record
+
+
+class Router:
+    """Gives exchanges to lanes. Belongs to the dispatcher.
+
+    Parameters
+    ----------
+    lanes: Where lanes are found.
+    troubles: Where a callable that raises or blocks is counted.
+    """
+
+    def __init__(self, lanes: Lanes, troubles: TroubleLog) -> None:
+        self._lanes = lanes
+        self._troubles = troubles
+
+    def route(self, draft: Draft, route: Route) -> bool:
+        """Give an exchange to every lane that wants it; False if none does."""
+        try:
+            redacted = _Redacted(draft.exchange())
+        except Exception as error:
+            self._troubles.note("exchange", f"an exchange could not be made of a call: {type(error).__name__}")
+            return False
+        chosen: set[int] = set()
+        for destination in route.destinations:
+            try:
+                if self._wants(destination, redacted):
+                    if draft.recorder is not None:
+                        destination = cast("Recorder", draft.recorder).destination(destination)
+                    lane = self._lanes.of(destination)
+                    if id(lane) not in chosen:
+                        chosen.add(id(lane))
+                        self._enter(lane, destination, redacted)
+            except Exception as error:  # one inspector's trouble does not cost another its record
+                label = destination.inspector.label
+                self._troubles.note("routing", f"an exchange could not be given to {label}: {type(error).__name__}")
+        redacted.records.clear()  # what a cooldown holds back needs the exchange only
+        return bool(chosen)
+
+    def _enter(self, lane: Lane, destination: Destination, redacted: _Redacted) -> None:
+        exchange = redacted.exchange
+        try:
+            lane.route(
+                destination, exchange, fingerprint(exchange), lambda: redacted.by(destination.redaction), monotonic()
+            )
+        except Exception as error:
+            self._troubles.note("redaction", f"redaction raised {type(error).__name__}; the exchange was not sent")
+
+    def _wants(self, destination: Destination, redacted: _Redacted) -> bool:
+        match, label = destination.match, destination.inspector.label
+        try:
+            if not match.wants(redacted.exchange, sampled=not destination.inspector.critical):
+                return False
+            if match.predicate is None:
+                return True
+            with self._troubles.timing("match", f"the predicate of {label}"):
+                return bool(match.predicate(redacted.by(destination.redaction)))
+        except BaseException as error:
+            if is_for_us(error):
+                raise
+            self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
+            return False
