@@ -2,7 +2,7 @@
 Every exception of this library, as one tree.
 
 CurlInterceptorError
-├── ConfigurationError     told to the user, at construction only
+├── ConfigurationError     told to the user, where a value is given
 └── DeliveryError          what a webhook's answer means; never reaches the caller
     ├── Throttled          wait as long as the service says
     ├── Transient          try again

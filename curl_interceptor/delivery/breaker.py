@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pybreaker
 
-from ..errors import DeadEndpoint, Transient
+from ..errors import CircuitOpen, DeadEndpoint, Transient
 from ..policies import BreakerPolicy
 
 __all__ = ["Breaker"]
@@ -58,10 +58,13 @@ class Breaker:
         return self.open_since is not None
 
     def call(self, attempt: Callable[[], None], *, trial: bool) -> None:
-        """Make an attempt under the breaker; raises what the attempt raises."""
+        """Make an attempt under the breaker; raises what the attempt raises, or `CircuitOpen` if it is not made."""
         if trial:
             self._circuit.half_open()
-        self._circuit.call(attempt)
+        try:
+            self._circuit.call(attempt)
+        except pybreaker.CircuitBreakerError:
+            raise CircuitOpen("the breaker is open") from None
 
     def after(self, error: Exception | None, now: float) -> None:
         """Take note of an attempt's end."""

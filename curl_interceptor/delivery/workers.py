@@ -12,9 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from pybreaker import CircuitBreakerError
-
-from ..errors import BadPayload, CircuitOpen, DeliveryError, Transient
+from ..errors import BadPayload, DeliveryError, Transient
 from .guard import delivering
 from .lane import Job
 from .outcome import Outcome
@@ -194,8 +192,6 @@ def attempt(job: Job) -> Outcome:
             lane.breaker.call(lambda: _post(job), trial=job.trial)
     except DeliveryError as caught:
         error = caught
-    except CircuitBreakerError:
-        error = CircuitOpen("breaker open")
     except BaseException as caught:  # whatever it is: the loop goes on, and the lane gets its outcome
         error = Transient(_name(caught))
     if error is not None:  # its frames would keep the payload

@@ -1,8 +1,8 @@
 """
 The raw facts of one outbound call, as plain values.
 
-An exchange is made in the caller's thread, so making one costs next to nothing: named tuples of references to values
-that are immutable anyway. It lives in the queue and in the dispatcher, never further: it has not been redacted.
+The dispatcher makes an exchange of what the caller's thread noted down. It goes no further than the dispatcher: it has
+not been redacted.
 """
 
 from __future__ import annotations
