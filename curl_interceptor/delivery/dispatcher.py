@@ -25,6 +25,7 @@ from .lane import Job, Lane
 from .lanes import Lanes
 from .outcome import Outcome
 from .queue import ExchangeQueue
+from .rendering import render
 from .router import Draft, Router
 from .workers import Workers
 
@@ -279,7 +280,7 @@ class Dispatcher:
         state = "gone" if lane.closed else "open" if lane.breaker.is_open else ""
         if state == lane.told:
             return
-        lane.told, label, why = state, lane.inspector.label, lane.last_error
+        lane.told, label, why = state, lane.inspector.label, lane.books.last_error
         if state == "gone":
             self.troubles.say(f"gone {label}", f"{label} is gone for good ({why}); its records are lost", level=ERROR)
         elif state == "open":
@@ -295,7 +296,7 @@ class Dispatcher:
         if part is None:
             return
         with self.troubles.timing("payloads", f"payloads() of {lane.inspector.label}"):
-            rendered = lane.render(part)
+            rendered = render(lane.inspector, part)
         job = lane.launch(part, rendered, now, timeout=timeout)
         if job is not None:
             self._workers.hand_over(job, local=lane.local)

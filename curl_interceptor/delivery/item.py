@@ -65,15 +65,15 @@ class Part:
     ----------
     items: What is in it.
     retry: How often and how late it is tried again; a half of a refused batch has one attempt.
-    due: When it may go, on the monotonic clock.
     """
 
     __slots__ = ("due", "first_attempt", "items", "payload", "plan")
 
-    def __init__(self, items: list[Item], retry: RetryPolicy, *, due: float = -inf) -> None:
+    def __init__(self, items: list[Item], retry: RetryPolicy) -> None:
         self.items = items
         self.plan = RetryPlan(retry)
-        self.due = due
+        self.due = -inf
+        """When it may go, on the monotonic clock."""
         self.payload: Payload | None = None
         self.first_attempt = inf
 

@@ -8,31 +8,31 @@ only, so that the books can be read at any moment, and never while a record is r
 
 from __future__ import annotations
 
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Any, NamedTuple
 
-from ..errors import BadPayload, DeadEndpoint, DeliveryError, Throttled
+from ..errors import BadPayload, DeadEndpoint, Throttled
 from ..inspectors.answers import seconds
 from ..inspectors.base import Inspector, Payload
 from ..observe.stats import InspectorStats
 from ..policies import RetryPolicy
 from ..records.exchange import Exchange
 from ..records.record import Record
-from .batch import Batch
+from .books import Books
 from .breaker import Breaker
 from .cooldown import CooldownWindows, Suppressed
 from .destination import Destination
-from .guard import is_for_us
 from .item import Item, Part
 from .limiter import Limiter
 from .outcome import Outcome
+from .rendering import divide
 from .transport import Transport, open_transport
+from .waiting import Waiting
 
 __all__ = ["Job", "Lane", "Lost"]
 
@@ -112,22 +112,18 @@ class Lane:
         self.told = ""
         """What an operator was last told of this lane's state."""
         self._cooldown = _Windows(policies.cooldown) if policies.cooldown else None
-        self._fresh: Batch[Item] = Batch(policies.batch)
-        self._parts: list[Part] = []
+        self.waiting = Waiting(policies.batch)
         self._limiter = Limiter(policies.rate_limit)
         self._bytes = 0
         self._drain_failures = 0
         self._throttled = 0
-        self._routed = self._delivered = self._suppressed = self._failed = self._attempts = self._retries = 0
-        self._dropped: Counter[str] = Counter()
-        self._last_success: float | None = None
-        self._last_error: str | None = None
+        self.books = Books()
 
     def adopt(self, destination: Destination) -> None:
         """Go on under other policies, while nothing waits; what must not be forgotten stays."""
         former, policies = self.policies, destination.policies
         self.destination, self.policies = destination, policies
-        self._fresh = Batch(policies.batch)
+        self.waiting = Waiting(policies.batch)
         self.breaker.govern(policies.breaker)
         if policies.rate_limit != former.rate_limit:
             self._limiter = Limiter(policies.rate_limit)
@@ -145,15 +141,15 @@ class Lane:
         """Take an exchange that is wanted here: suppress it, or let it wait for its batch. `key` is its fingerprint."""
         critical = destination.inspector.critical
         with self._lock:
-            self._routed += 1
+            self.books.routed += 1
             self.last_used = now
             if self.closed and not destination.fallbacks:
-                self._dropped["endpoint_gone"] += 1
+                self.books.dropped["endpoint_gone"] += 1
                 return
             cooled = self._cooldown is not None and not critical and not self.closed
             if self._cooldown is not None and cooled and not self._cooldown.admits(key):
                 room = self.policies.lane.bytes - self.held_bytes
-                self._suppressed += 1
+                self.books.suppressed += 1
                 again = _Again(destination, redact)
                 self._cooldown.suppress(key, again, weight(exchange), room, exchange.started)
                 return
@@ -169,7 +165,7 @@ class Lane:
             with self._lock:
                 self._redacting -= 1
                 if record is None:
-                    self._failed += 1
+                    self.books.failed += 1
                     self._forget_key(key)
                 else:
                     critical, fallbacks = destination.inspector.critical, destination.fallbacks
@@ -178,7 +174,7 @@ class Lane:
     def take(self, item: Item, now: float) -> None:
         """Take what another lane gave up."""
         with self._lock:
-            self._routed += 1
+            self.books.routed += 1
             self.last_used = now
             self._admit(item, now)
 
@@ -189,33 +185,17 @@ class Lane:
             self._fail([item], "told to wait for hours", waiting=False)
         else:
             self.relays = self.relays or bool(item.fallbacks)
-            self._fresh.add(item)
+            self.waiting.add([item])
             self._bytes += item.size
             self._keep_bounds()
 
     def _keep_bounds(self) -> None:
         bounds = self.policies.lane
         while self.pending > bounds.records or self.held_bytes > bounds.bytes:
-            oldest = self._take_oldest()
+            oldest = self.waiting.take_oldest()
             if oldest is None:
                 return  # all that is left is on its way
             self._drop([oldest], "lane_full")
-
-    def _take_oldest(self) -> Item | None:
-        """Take the oldest waiting item out, a critical one last; what was tried already is older than what is fresh."""
-
-        def rank(item: Item) -> tuple[bool, float]:
-            return item.critical, item.admitted
-
-        part = min(self._parts, key=lambda part: min(map(rank, part.items)), default=None)
-        item = min(part.items, key=rank) if part is not None else None
-        if part is None or item is None or (item.critical and any(not other.critical for other in self._fresh)):
-            return self._fresh.take_oldest()
-        part.items.remove(item)
-        part.payload = None
-        if not part.items:
-            self._parts.remove(part)
-        return item
 
     # -- what goes out ------------------------------------------------------------------------------------------------
 
@@ -223,17 +203,12 @@ class Lane:
     def pending(self) -> int:
         """Entries that wait or are on their way."""
         flying = len(self.in_flight.items) if self.in_flight else 0
-        return self._redacting + len(self._fresh) + sum(len(part.items) for part in self._parts) + flying
+        return self._redacting + len(self.waiting) + flying
 
     @property
     def local(self) -> bool:
         """Whether nothing leaves the process here."""
         return not self.inspector.address.lower().startswith(("http:", "https:"))
-
-    @property
-    def last_error(self) -> str | None:
-        """What the last attempt that failed met."""
-        return self._last_error
 
     @property
     def forgettable(self) -> bool:
@@ -248,9 +223,7 @@ class Lane:
         """
         if self.in_flight is not None or self.closed:
             return inf
-        work = min(
-            [self._fresh.due(hurried=hurried or draining), *(-inf if draining else part.due for part in self._parts)]
-        )
+        work = self.waiting.due(hurried=hurried, draining=draining)
         if work == inf:
             return inf
         gate = max(self.not_before, self._limiter.ready_at(now))
@@ -268,86 +241,47 @@ class Lane:
     def begin(self, now: float, *, draining: bool = False) -> Part | None:
         """Return the batch that is due and mark the lane busy with it; what follows is `render` and `launch`."""
         with self._lock:
+            retry = self.policies.retry
             trial = self.breaker.is_open
-            if trial:
-                self._dissolve()
-            self.in_flight = self._next_part(now, trial=trial, draining=draining)
-            return self.in_flight
-
-    def render(self, part: Part) -> list[Payload] | BaseException:
-        """Return the payloads of a batch, or what went wrong. This runs a user's code, so nobody holds a lock."""
-        if part.payload is not None:
-            return [part.payload]
-        try:
-            payloads = list(self.inspector.payloads([item.entry for item in part.items], plain=part.plain))
-            for payload in payloads:
-                _check(payload)
-        except BaseException as error:
-            if is_for_us(error):
-                raise
-            return error
-        return payloads
+            part = self.waiting.take_one(retry) if trial else self.waiting.take(now, retry, draining=draining)
+            self.in_flight = part
+            return part
 
     def launch(self, part: Part, rendered: list[Payload] | BaseException, now: float, *, timeout: float) -> Job | None:
         """Return the attempt that is to be made now; None if rendering left nothing to send."""
         with self._lock:
-            return self._launch(part, rendered, now, timeout)
+            if self.in_flight is not part:
+                return None  # the pipeline ended meanwhile, and dropped it
+            if isinstance(rendered, BaseException):
+                self.books.last_error = f"payloads() raised {type(rendered).__name__}"
+                self._refuse(part, self.books.last_error, now)
+                self.in_flight = None
+                return None
+            payload = self._first_payload(part, rendered, now)
+            if payload is None:
+                self.in_flight = None
+                return None
+            self._limiter.spend(now)
+            self.last_used = now
+            self.books.attempts += 1
+            self.books.retries += part.first_attempt != inf
+            part.first_attempt = min(part.first_attempt, now)
+            return Job(self, payload, timeout, self.breaker.is_open)
 
-    def _launch(self, part: Part, rendered: list[Payload] | BaseException, now: float, timeout: float) -> Job | None:
-        if self.in_flight is not part:
-            return None  # the pipeline ended meanwhile, and dropped it
-        if isinstance(rendered, BaseException):
-            self.in_flight = None
-            self._last_error = f"payloads() raised {type(rendered).__name__}"
-            self._refuse(part, self._last_error, now)
-            return None
-        if not self._divide(part, rendered, now):
-            self.in_flight = None
-            return None
-        assert part.payload is not None
-        self._limiter.spend(now)
-        self.last_used = now
-        self._attempts += 1
-        self._retries += part.first_attempt != inf
-        part.first_attempt = min(part.first_attempt, now)
-        return Job(self, part.payload, timeout, self.breaker.is_open)
-
-    def _next_part(self, now: float, *, trial: bool, draining: bool) -> Part | None:
-        ready = [part for part in self._parts if draining or part.due <= now]
-        if ready:
-            part = min(ready, key=lambda part: part.due)
-            self._parts.remove(part)
-            return part
-        items = self._fresh.take(1 if trial else None)
-        return Part(items, self.policies.retry) if items else None
-
-    def _dissolve(self) -> None:
-        """The webhook is the trouble: what was under way waits with the rest."""
-        items = sorted((item for part in self._parts for item in part.items), key=lambda item: item.admitted)
-        self._parts.clear()
-        self._fresh.put_back(items)
-
-    def _divide(self, part: Part, payloads: list[Payload], now: float) -> bool:
-        """Let the first payload go with its items; further ones become parts of their own. False if none is left."""
-        left: dict[int, list[Item]] = {}
-        for item in part.items:  # several items have one entry if several lanes gave it up
-            left.setdefault(id(item.entry), []).append(item)
-        pieces: list[Part] = []
-        for payload in payloads:
-            items = [item for entry in payload.entries for item in left.pop(id(entry), ())]
-            if items:
-                pieces.append(Part(items, self.policies.retry, due=now))
-                pieces[-1].payload = payload
-        self._fail([item for items in left.values() for item in items], "payloads() left it out")
-        part.items = []
+    def _first_payload(self, part: Part, payloads: list[Payload], now: float) -> Payload | None:
+        """Let the part go with the first payload, and return it; further ones wait as parts of their own."""
+        pieces, left = divide(part, payloads, self.policies.retry)
+        self._fail(left, "payloads() left it out")
+        first = None
         for piece in pieces:
             if piece.payload and len(piece.payload.body) >= min(item.too_large for item in piece.items):
                 self._refuse(piece, "too large", now)
-            elif not part.items:
-                part.payload, part.items = piece.payload, piece.items
+            elif first is None:
+                first = part.payload = piece.payload
+                part.items = piece.items
             else:
-                self._parts.append(piece)
-        return bool(part.items)
+                self.waiting.keep(piece, now)
+        return first
 
     # -- what an outcome means ----------------------------------------------------------------------------------------
 
@@ -357,7 +291,7 @@ class Lane:
             self._settle(job, outcome, now)
             trial_failed = job.trial and self.breaker.is_open
             if draining and (self._drain_failures >= 2 or trial_failed):
-                self._drop(self._withdraw_all(), "shutdown")
+                self._drop(self.waiting.withdraw(self.waiting), "shutdown")
 
     def _settle(self, job: Job, outcome: Outcome, now: float) -> None:
         part, self.in_flight = self.in_flight, None
@@ -369,7 +303,7 @@ class Lane:
             self._drain_failures = 0
             self._deliver(part, now)
             return
-        self._last_error = _text(error)
+        text = self.books.err(error)
         retry_after = seconds(getattr(error, "retry_after", None))
         if retry_after is not None:
             self.not_before = max(self.not_before, now + retry_after)
@@ -379,20 +313,19 @@ class Lane:
             if error.too_large and part.payload is not None:
                 for item in part.items:
                     item.too_large = min(item.too_large, len(part.payload.body))
-            self._refuse(part, _text(error), now)
+            self._refuse(part, text, now)
         elif isinstance(error, DeadEndpoint):
-            self._bury(part, error, trial=job.trial)
+            self._bury(part, text, gone=error.gone, trial=job.trial)
         else:
-            self._postpone(part, error, now, trial=job.trial)
+            self._postpone(part, text, now, trial=job.trial)
         if self.not_before - now > _TOO_LONG:
-            self._fail(self._withdraw_all(), "told to wait for hours")
+            self._fail(self.waiting.withdraw(self.waiting), "told to wait for hours")
         self._drain_failures += not isinstance(error, (BadPayload, Throttled))
 
     def _deliver(self, part: Part, now: float) -> None:
-        self._delivered += len(part.items)
+        self.books.deliver(len(part.items))
         self.last_delivered = now
         self._throttled = 0
-        self._last_success = time.time()
         for item in part.items:
             self._bytes -= item.size
             if self._cooldown is not None and item.key is not None:
@@ -404,8 +337,7 @@ class Lane:
             wait = min(policy.max_wait, policy.wait * policy.factor ** min(self._throttled, 64))
             self.not_before = max(self.not_before, now + wait)
         self._throttled += 1
-        part.due = now
-        self._parts.append(part)
+        self.waiting.keep(part, now)
 
     def _refuse(self, part: Part, reason: str, now: float) -> None:
         """The service will never take this payload: halve it until the poison is alone, send that plain, give up."""
@@ -415,51 +347,45 @@ class Lane:
             self._fail(part.items, reason)
         else:
             part.items[0].plain = True
-            self._parts.append(Part(part.items, _ONCE, due=now))
+            self.waiting.keep(Part(part.items, _ONCE), now)
 
     def _halve(self, part: Part, now: float) -> None:
         middle = len(part.items) // 2
         for items in (part.items[:middle], part.items[middle:]):
-            half = Part(items, _ONCE, due=now)
+            half = Part(items, _ONCE)
             half.first_attempt = part.first_attempt
-            self._parts.append(half)
+            self.waiting.keep(half, now)
 
-    def _bury(self, part: Part, error: DeadEndpoint, *, trial: bool) -> None:
-        if error.gone:
+    def _bury(self, part: Part, why: str, *, gone: bool, trial: bool) -> None:
+        if gone:
             self.closed = True
             self._drop(part.items, "endpoint_gone")
-            self._drop(self._withdraw_all(), "endpoint_gone")
+            self._drop(self.waiting.withdraw(self.waiting), "endpoint_gone")
         elif trial:
-            self._wait_behind(part.items)
+            self.waiting.add(part.items)  # at the end: the next trial gets another one
         else:
-            self._fail(part.items, _text(error))
+            self._fail(part.items, why)
 
-    def _postpone(self, part: Part, error: DeliveryError, now: float, *, trial: bool) -> None:
+    def _postpone(self, part: Part, why: str, now: float, *, trial: bool) -> None:
         """It may pass by itself: try again, unless the attempts are used up, or only trials may pass now."""
         if trial or self.breaker.is_open:
             if len(part.items) == 1 and trial and part.items[0].strike(now, self.last_delivered) >= _STRIKES:
-                self._fail(part.items, _text(error))
+                self._fail(part.items, why)
             elif trial:
-                self._wait_behind(part.items)
+                self.waiting.add(part.items)  # at the end: the same poison again would keep the breaker open for ever
             else:
-                self._fresh.put_back(part.items)
+                self.waiting.put_back(part.items)
             return
         delay = part.plan.delay()
         if delay is not None:
-            part.due = now + delay
-            self._parts.append(part)
+            self.waiting.keep(part, now + delay)
         elif self.last_delivered < part.first_attempt:
             self.breaker.trip(now)
-            self._fresh.put_back(part.items)
+            self.waiting.put_back(part.items)
         elif len(part.items) > 1:
             self._halve(part, now)
         else:
-            self._fail(part.items, _text(error))
-
-    def _wait_behind(self, items: Iterable[Item]) -> None:
-        """The next trial gets another entry: the same poison again would keep the breaker open for ever."""
-        for item in items:
-            self._fresh.add(item)
+            self._fail(part.items, why)
 
     # -- what ends by itself ------------------------------------------------------------------------------------------
 
@@ -470,16 +396,14 @@ class Lane:
                 self.not_before = -inf
             if self._next_expiry() <= now:
                 age = self.policies.lane.age
-                old = [item for item in self._waiting() if item.admitted + age <= now]
-                self._withdraw(old)
-                self._drop(old, "expired")
+                old = [item for item in self.waiting if item.admitted + age <= now]
+                self._drop(self.waiting.withdraw(old), "expired")
             if self._takeover() <= now:
-                items = [item for item in self._waiting() if item.fallbacks]
+                items = [item for item in self.waiting if item.fallbacks]
                 self.relays = bool(items)
                 if self.due(now) <= now:
                     items = items[1:]  # one stays for the trial that may end this
-                self._withdraw(items)
-                self._fail(items, self._last_error or "breaker open")
+                self._fail(self.waiting.withdraw(items), self.books.last_error or "breaker open")
         if self._cooldown is not None and self._cooldown.next_due() <= now:
             self._send_after_all(lambda windows: windows.due(now), now)
 
@@ -496,13 +420,13 @@ class Lane:
     def _send_after_all(self, choose: Callable[[_Windows], list[Suppressed[_Again]]], now: float) -> None:
         with self._lock:
             released = choose(self._cooldown) if self._cooldown is not None else []
-            self._suppressed -= len(released)
+            self.books.suppressed -= len(released)
             self._redacting += len(released)
         for suppressed in released:
             try:
                 self._tell(suppressed, now)
             except Exception as error:
-                self._last_error = f"redaction raised {type(error).__name__}"
+                self.books.last_error = f"redaction raised {type(error).__name__}"
 
     def _tell(self, suppressed: Suppressed[_Again], now: float) -> None:
         destination, redact = suppressed.last
@@ -510,12 +434,11 @@ class Lane:
         self._redact(destination, record, suppressed.key, now)
 
     def _next_expiry(self) -> float:
-        oldest = min([self._fresh.first_admitted, *(part.items[0].admitted for part in self._parts)])
-        return oldest + self.policies.lane.age
+        return self.waiting.oldest + self.policies.lane.age
 
     def _takeover(self) -> float:
         """When the fallbacks take over from an open breaker."""
-        if not self.relays or self.breaker.open_since is None or not (self._fresh or self._parts):
+        if not self.relays or self.breaker.open_since is None or not len(self.waiting):
             return inf
         return self.breaker.open_since + self.policies.fallback_after
 
@@ -524,7 +447,7 @@ class Lane:
     def abandon(self, reason: str, *, flying: bool = False) -> None:
         """Drop what waits, and what is on its way if `flying`: its outcome will not be heard any more."""
         with self._lock:
-            items = self._withdraw_all()
+            items = self.waiting.withdraw(self.waiting)
             if flying and self.in_flight is not None:
                 items += self.in_flight.items
                 self.in_flight = None
@@ -533,35 +456,16 @@ class Lane:
     def forget(self) -> None:
         """In a forked child: let go what the parent will deliver, taking no lock."""
         self.in_flight = None
-        self._fresh = Batch(self.policies.batch)
-        self._parts = []
+        self.waiting = Waiting(self.policies.batch)
         self._cooldown = None
 
-    def _waiting(self) -> list[Item]:
-        return [*self._fresh, *(item for part in self._parts for item in part.items)]
-
-    def _withdraw_all(self) -> list[Item]:
-        items = self._waiting()
-        self._withdraw(items)
-        return items
-
-    def _withdraw(self, items: list[Item]) -> None:
-        """Take waiting items out of the batch and the parts; the caller settles them."""
-        gone = {id(item) for item in items}
-        self._fresh.remove(items)
-        for part in self._parts:
-            if any(id(item) in gone for item in part.items):
-                part.items = [item for item in part.items if id(item) not in gone]
-                part.payload = None
-        self._parts = [part for part in self._parts if part.items]
-
     def _fail(self, items: list[Item], reason: str, *, waiting: bool = True) -> None:
-        self._failed += len(items)
+        self.books.failed += len(items)
         self._give_up(items, reason, waiting=waiting)
 
     def _drop(self, items: list[Item], reason: str, *, waiting: bool = True) -> None:
         if items:
-            self._dropped[reason] += len(items)
+            self.books.dropped[reason] += len(items)
         self._give_up(items, reason, waiting=waiting)
 
     def _give_up(self, items: list[Item], reason: str, *, waiting: bool) -> None:
@@ -584,20 +488,7 @@ class Lane:
 
     def stats(self) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
-        return InspectorStats(
-            label=self.inspector.label,
-            routed=self._routed,
-            delivered=self._delivered,
-            suppressed=self._suppressed,
-            dropped=dict(self._dropped),
-            failed=self._failed,
-            pending=self.pending,
-            attempts=self._attempts,
-            retries=self._retries,
-            breaker=self.breaker.state,
-            last_success=self._last_success,
-            last_error=self._last_error,
-        )
+        return self.books.stats(label=self.inspector.label, pending=self.pending, breaker=self.breaker.state)
 
 
 def _telling(redact: Callable[[], Record], before: int, since: float) -> Record:
@@ -611,18 +502,3 @@ def weight(exchange: Exchange) -> int:
     for header in (*request.headers, *(response.headers if response else ())):
         size += 100 + sum(map(len, header))
     return size + sum(map(len, response.body if response else ()))
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)[:200]
-    except Exception:
-        return type(error).__name__
-
-
-def _check(payload: object) -> None:
-    """Refuse what no attempt can be made of: a mistake in an inspector costs its records, not the lane."""
-    if not (
-        isinstance(payload, Payload) and isinstance(payload.body, bytes) and isinstance(payload.entries, (tuple, list))
-    ):
-        raise TypeError("payloads() must return Payload values, with a tuple of entries and bytes as their body")

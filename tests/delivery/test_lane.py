@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from curl_interceptor.delivery.destination import Destination, LanePolicies
 from curl_interceptor.delivery.item import Item
 from curl_interceptor.delivery.lane import Job, Lane
+from curl_interceptor.delivery.rendering import render
 from curl_interceptor.delivery.workers import attempt
 from curl_interceptor.errors import BadPayload, DeadEndpoint, DeliveryError, Throttled, Transient
 from curl_interceptor.inspectors import Answer, Inspector, Payload
@@ -169,7 +170,7 @@ class Driver:
         lane = self.lane
         part = lane.begin(self.now, draining=self.draining)
         assert part is not None, "it was due and had nothing"
-        job = lane.launch(part, lane.render(part), self.now, timeout=1.0)
+        job = lane.launch(part, render(lane.inspector, part), self.now, timeout=1.0)
         self._collect()
         if job is None:
             return
@@ -228,7 +229,7 @@ class Driver:
         stats = lane.stats()
         assert stats.balanced, stats
         flying = lane.in_flight.items if lane.in_flight else []
-        here = [*lane._waiting(), *flying]
+        here = [*lane.waiting, *flying]
         assert stats.pending == len(here)
         assert lane._bytes == sum(item.size for item in here)
         assert lane.held_bytes >= 0
@@ -459,7 +460,7 @@ def test_what_was_dropped_while_it_was_rendered_is_not_sent_any_more():
         part = one.lane.begin(10.0)
         one.abandon(flying=True)
 
-        assert one.lane.launch(part, one.lane.render(part), 10.0, timeout=1.0) is None
+        assert one.lane.launch(part, render(one.lane.inspector, part), 10.0, timeout=1.0) is None
         one.check()
         assert one.lane.stats().dropped == {"shutdown": 2}
 
