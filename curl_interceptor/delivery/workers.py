@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import BadPayload, DeliveryError, Transient
-from .guard import delivering
+from .guard import delivering, is_for_us
 from .lane import Job
 from .outcome import Outcome
 
@@ -193,6 +193,8 @@ def attempt(job: Job) -> Outcome:
     except DeliveryError as caught:
         error = caught
     except BaseException as caught:  # whatever it is: the loop goes on, and the lane gets its outcome
+        if is_for_us(caught):
+            raise
         error = Transient(_name(caught))
     if error is not None:  # its frames would keep the payload
         error.__traceback__ = error.__cause__ = error.__context__ = None
