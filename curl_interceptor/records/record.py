@@ -45,6 +45,8 @@ class Record:
     suppressed: How many equal exchanges the cooldown held back before this one.
     suppressed_since: When the first of them happened, in seconds since the epoch.
     context: Labels of where the call came from.
+    variables: Pairs of a shell variable and the request header in which it stands for a secret (`mode="env"`).
+    notes: What redaction did to a body that the body itself does not tell.
     """
 
     id: str
@@ -76,6 +78,8 @@ class Record:
     suppressed: int = 0
     suppressed_since: float | None = None
     context: tuple[tuple[str, str], ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:

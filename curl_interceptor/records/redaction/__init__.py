@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .gate import redact
+from .gate import redact, redact_text
 from .rules import UNREDACTED, Redaction
 
-__all__ = ["UNREDACTED", "Redaction", "redact"]
+__all__ = ["UNREDACTED", "Redaction", "redact", "redact_text"]

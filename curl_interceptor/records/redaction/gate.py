@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
-from ..exchange import BodyState, Exchange, RawHeaders, RequestFacts
-from ..fingerprint import fingerprint
+from ..exchange import BodyState, Exchange, RawHeaders, RequestFacts, ResponseFacts
+from ..fingerprint import fingerprint, path_shape
 from ..record import Headers, Record
 from ..url import split
+from ..variables import name_for, placeholder
 from ..wire import decode, flatten, is_chunked, sent_headers
-from . import texts
-from .rules import UNREDACTED, Redaction
+from . import kinds, urls
+from .bodies import redact_body
+from .headers import secret_header
+from .rules import MARKER, UNREDACTED, Redaction, StrictRedaction
+from .scan import Scan
 
-__all__ = ["redact"]
+__all__ = ["redact", "redact_text"]
+
+_URLS = frozenset(["location", "referer", "content-location", "origin", "link", "refresh"])
 
 
 def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
@@ -25,27 +33,31 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     id: Constant name of the record.
     """
     request, response, failure = exchange.request, exchange.response, exchange.failure
-    parts = split(request.url)
-    body, body_size = _request_body(request)
+    scrub = _Scrub(rules)
+    url = scrub.url(request.url)
+    body, size = _request_body(request)
+    sent = _Message(sent_headers(request), body, request.body_state, size)
+    sent, variables = scrub.request(sent)
+    got = scrub.message(_answer(response), "response") if response else _NOTHING
     return Record(
         id=id,
         method=request.method,
-        url=texts.url(request.url, rules),
-        host=parts.host,
-        request_headers=_headers(sent_headers(request), rules),
-        request_body=body,
-        request_body_state=request.body_state,
-        request_body_size=body_size,
+        url=url,
+        host=split(request.url).host,
+        request_headers=sent.headers,
+        request_body=sent.body,
+        request_body_state=sent.state,
+        request_body_size=sent.size,
         chunked=is_chunked(request),
-        target=None if request.target is None else texts.query(request.target, rules),
+        target=None if request.target is None else scrub.target(request.target, request.url),
         status=response.status if response else None,
-        reason=texts.text(response.reason, rules) if response and response.reason else None,
-        response_headers=_headers(tuple(flatten(response.headers)), rules) if response else (),
-        response_body=_response_body(response.body, response.body_state) if response else None,
-        response_body_state=response.body_state if response else "none",
-        response_body_size=response.body_size if response else None,
+        reason=scrub.reason(response) if response else None,
+        response_headers=got.headers,
+        response_body=got.body,
+        response_body_state=got.state,
+        response_body_size=got.size,
         error=failure.type if failure else None,
-        error_message=texts.text(failure.message, rules) if failure else None,
+        error_message=scrub.text(failure.message) if failure else None,
         started=exchange.started,
         elapsed=exchange.elapsed,
         duration=exchange.duration,
@@ -53,13 +65,210 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         cert=_certificate(request.cert),
         proxies=_proxies(request.proxies, rules),
         timeout=request.timeout,
-        fingerprint=fingerprint(exchange),
-        context=tuple((name, texts.text(value, rules)) for name, value in exchange.context),
+        fingerprint=fingerprint(exchange if url == request.url else _with_url(exchange, url)),
+        context=tuple((name, scrub.text(value)) for name, value in exchange.context),
+        variables=variables,
+        notes=tuple(scrub.notes),
     )
 
 
-def _headers(headers: Headers, rules: Redaction) -> Headers:
-    return tuple((name, texts.header(name, value, rules)) for name, value in headers)
+def redact_text(text: str, rules: Redaction) -> str:
+    """Return what may be shown of a text of any kind, such as a log file or a body."""
+    return _Scrub(rules).content(text)
+
+
+class _Message(NamedTuple):
+    """Headers and body of one direction."""
+
+    headers: Headers
+    body: bytes | None
+    state: BodyState
+    size: int | None
+
+
+_NOTHING = _Message((), None, "none", None)
+
+
+class _Scrub:
+    """The rules at work on one record, the user's callable included."""
+
+    def __init__(self, rules: Redaction) -> None:
+        self._rules = rules
+        self._scan: Scan = kinds.scan_for(rules)
+        self._off = rules is UNREDACTED
+        self._strict = isinstance(rules, StrictRedaction)
+        self.notes: list[str] = []
+
+    def url(self, url: str) -> str:
+        """The URL of the request, without userinfo and fragment."""
+        if self._off:
+            return split(url).join()
+        if self._strict:
+            return _skeleton(url)
+        parts = split(url)
+        shown = urls.target(url, self._scan)
+        base = f"{parts.scheme}://{parts.authority}"
+        if not parts.scheme or not shown.startswith(base):
+            return self._also(shown)
+        return base + self._also(shown[len(base) :], instead=f"/{MARKER}")
+
+    def target(self, target: str, url: str) -> str:
+        """The request target on the wire, which is a path or a URL."""
+        if self._off or not target.startswith("/"):
+            return target if self._off else self.url(target)
+        parts = split(url)
+        base = f"{parts.scheme}://{parts.authority}"
+        shown = self.url(base + target)
+        return shown[len(base) :] if shown.startswith(base) else f"/{MARKER}"
+
+    def text(self, text: str) -> str:
+        """Any text."""
+        if self._off or not text:
+            return text
+        return MARKER if self._strict else self._also(kinds.text(text, self._scan))
+
+    def content(self, text: str) -> str:
+        """A text that may be a document."""
+        return text if self._off else MARKER if self._strict else self._also(kinds.content(text, self._scan, ""))
+
+    def reason(self, response: ResponseFacts) -> str | None:
+        """The phrase beside the status; an ordinary one is taken as it is."""
+        phrase = response.reason
+        return phrase if not phrase or phrase == _PHRASES.get(response.status) else self.text(phrase)
+
+    def request(self, message: _Message) -> tuple[_Message, Headers]:
+        """The request, and the variables that stand in its headers."""
+        if self._rules.mode != "env" or self._off:
+            return self.message(message, "request"), ()
+        shown = self.message(message._replace(headers=()), "request", message.headers)
+        headers, variables = _Variables(self._scan).put(message.headers, self.header)
+        return shown._replace(headers=_with_length(headers, message, shown)), variables
+
+    def message(self, message: _Message, side: str, headers: Headers = ()) -> _Message:
+        """One direction: headers, body, and the sizes that follow from it."""
+        if self._off:
+            return message
+        shown = self._body(message, side, headers or message.headers)
+        found = ((name, self.header(name, value)) for name, value in message.headers)
+        kept = tuple((name, value) for name, value in found if value is not None)
+        return shown._replace(headers=_with_length(kept, message, shown))
+
+    def header(self, name: str, value: str) -> str | None:
+        """The value of a header; None if the header is left out."""
+        if self._strict:
+            return MARKER if value and self._rules.hides(name) else value
+        if self._rules.hides(name):
+            shown = secret_header(name, value, self._scan)
+            return None if shown is None else self._also(shown)
+        lower = name.lower()
+        if lower in _URLS and lower not in ("link", "refresh"):
+            return self._also(urls.reference(value, self._scan))
+        return self._also(kinds.text(value, self._scan))
+
+    def _body(self, message: _Message, side: str, headers: Headers) -> _Message:
+        body = message.body
+        if not body:
+            return message
+        if self._strict:
+            return self._without(message, side, "left out")
+        types = {name.lower(): value for name, value in headers if name.lower() in ("content-type", "content-encoding")}
+        kind, coding = types.get("content-type", ""), types.get("content-encoding", "")
+        shown = redact_body(body, self._scan, content_type=kind, coding=coding, whole=message.state == "complete")
+        data, note = shown
+        if data is not None and self._rules.also is not None:
+            data, note = self._also_body(data, note)
+        if note:
+            self.notes.append(f"{side} body {note}")
+        if data is None:
+            return message._replace(body=None, state="missing")
+        size = message.size
+        return message._replace(body=data, size=None if size is None else max(len(data), size + len(data) - len(body)))
+
+    def _without(self, message: _Message, side: str, why: str) -> _Message:
+        self.notes.append(f"{side} body {why}")
+        return message._replace(body=None, state="missing")
+
+    def _also(self, text: str, instead: str = MARKER) -> str:
+        """Let the user's callable have its say; where it fails, nothing of the text is shown."""
+        if self._rules.also is None or not text:
+            return text
+        try:
+            shown = self._rules.also(text)
+        except Exception:
+            return instead
+        return shown if isinstance(shown, str) else instead
+
+    def _also_body(self, data: bytes, note: str) -> tuple[bytes | None, str]:
+        rules = self._rules
+        if note:
+            return None, "left out: it is compressed, which the callable of the redaction cannot look into"
+        try:
+            text = data.decode("utf-8", "surrogateescape")
+            shown = rules.also(text) if rules.also is not None else text
+            return shown.encode("utf-8", "surrogateescape"), note
+        except Exception:  # whatever it is: what it was meant to hide must not go out
+            return None, "left out: the callable of the redaction failed"
+
+
+class _Variables:
+    """Puts shell variables in the place of markers in headers."""
+
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
+        self._secrets: dict[str, str] = {}
+        self.found: list[tuple[str, str]] = []
+
+    def put(self, headers: Headers, header: Any) -> tuple[Headers, Headers]:
+        """Return the headers with placeholders, and pairs of a variable and the header that it stands in."""
+        shown = []
+        for name, value in headers:
+            redacted = header(name, value)
+            if redacted != value and self._scan.rules.hides(name):
+                redacted = self._named(name, value, redacted)
+            shown.append((name, redacted))
+        return tuple(shown), tuple(self.found)
+
+    def _named(self, name: str, value: str, redacted: str) -> str:
+        if name.lower().rpartition("-")[2] == "cookie":
+            pairs = zip(value.split(";"), redacted.split(";"), strict=True)
+            return ";".join(new if new == old else self._cookie(name, old, new) for old, new in pairs)
+        scheme, _, _ = redacted.rpartition(" ")
+        secret = value[len(scheme) :].strip()
+        part = "BASIC" if scheme.lower() == "basic" else ""
+        return f"{scheme} {self._variable(name, part, secret)}" if scheme else self._variable(name, part, secret)
+
+    def _cookie(self, header: str, old: str, new: str) -> str:
+        name, mark, _ = new.partition("=")
+        if not mark:
+            return self._variable(header, "", old.strip())
+        return f"{name}={self._variable(header, name.strip(), old.partition('=')[2])}"
+
+    def _variable(self, header: str, part: str, secret: str) -> str:
+        """One variable for each secret; another secret of the same name gets a number."""
+        base = name = name_for(header, part)
+        number = 1
+        while self._secrets.get(name, secret) != secret:
+            number += 1
+            name = f"{base}_{number}"
+        self._secrets[name] = secret
+        if (name, header) not in self.found:
+            self.found.append((name, header))
+        return placeholder(name)
+
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_NUMBER = re.compile(r"[0-9]{1,15}")
+
+
+def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers:
+    """Say the length of the body that is there now: the former one would tell how long a secret is."""
+    if before.body == after.body or after.size is None or before.size is None:
+        return headers
+    former = str(before.size)
+    return tuple(
+        (name, str(after.size) if name.lower() == "content-length" and value.strip() == former else value)
+        for name, value in headers
+    )
 
 
 def _request_body(request: RequestFacts) -> tuple[bytes | None, int | None]:
@@ -74,13 +283,28 @@ def _request_body(request: RequestFacts) -> tuple[bytes | None, int | None]:
 
 def _content_length(headers: RawHeaders) -> int | None:
     for name, value in flatten(headers):
-        if name.lower() == "content-length" and value.isdigit():
+        if name.lower() == "content-length" and _NUMBER.fullmatch(value):
             return int(value)
     return None
 
 
-def _response_body(chunks: tuple[bytes, ...], state: BodyState) -> bytes | None:
-    return None if state in ("none", "missing") else b"".join(chunks)
+def _answer(response: ResponseFacts) -> _Message:
+    state = response.body_state
+    body = None if state in ("none", "missing") else b"".join(response.body)
+    return _Message(tuple(flatten(response.headers)), body, state, response.body_size)
+
+
+def _skeleton(url: str) -> str:
+    """What strict rules show of a URL: words of the path, and names of parameters."""
+    parts = split(url)
+    shape = path_shape(parts.path).replace("{id}", MARKER)
+    names = [part.partition("=")[0] for part in parts.query[1:].split("&")] if parts.query else []
+    query = "&".join(f"{name}={MARKER}" for name in names)
+    return parts._replace(path=shape, query=f"?{query}" if query else "").join()
+
+
+def _with_url(exchange: Exchange, url: str) -> Exchange:
+    return exchange._replace(request=exchange.request._replace(url=url))
 
 
 def _certificate(cert: Any) -> str | tuple[str, str] | None:

@@ -1,88 +1,205 @@
-"""Hiding secrets in URLs, headers and free text, and nothing else in them."""
+"""
+Hiding what is secret in text of any kind: URLs, pairs of names and values, tokens.
+
+This is also the net below the other rooms: what is cut, broken or of no known kind is searched here.
+"""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote_plus
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from ..url import split
-from .rules import MARKER, UNREDACTED, Redaction
+from . import shapes, urls
+from .headers import cookies, set_cookies
+from .scan import Edit, Scan, apply, is_harmless
 
-__all__ = ["header", "text", "url"]
+if TYPE_CHECKING:
+    from .rules import Redaction
 
-# In free text a value ends at white space or a quote; an apostrophe in the middle of it belongs to it. Each run begins
-# behind a separator that it cannot contain, so the time is linear.
-_PAIR = re.compile(r"""([?&;])([^=&;?\s"'<>]+)=((?:[^&;\s"'<>]|'(?=[^\s),\]}]))+)""")
-_USERINFO = re.compile(r"""(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)[^\s/?#"'<>]{1,1000}@""")
-# Anything else that stands first may be the secret itself.
-_SCHEMES = frozenset(
-    [
-        "basic",
-        "bearer",
-        "digest",
-        "negotiate",
-        "ntlm",
-        "token",
-        "apikey",
-        "aws4-hmac-sha256",
-        "hawk",
-        "oauth",
-        "dpop",
-        "hoba",
-        "mutual",
-        "vapid",
-    ]
+__all__ = ["is_quiet", "literals_in", "stems_in", "text"]
+
+# Short texts without any of these hold neither a pair nor a URL nor a token.
+_LOUD = re.compile(r"[=@:]|[\w.~+/-]{16}|--?[a-z]")
+_SHORT = 200
+
+# A name, what closes it, and what separates it from its value. A name begins where a run of its characters does, so
+# that no run is read from two places; its closing quotes may be escaped any number of times.
+_PAIR = re.compile(
+    r"""(?<![\w.%$-])([\w.%$-]{3,})([\\"'`\])]{0,40})(\s{0,5}(?:=>|:=|={1,3}|:|%3[dDaA])[ \t]{0,8}|\s{0,3}>)"""
 )
+_OPENER = re.compile(r"""(\\{0,40}|(?:u00)?)(["'`]|&quot;|%22)""")
+_BARE = re.compile(r"""(?:[^&;,\s"'<>`{}\[\]\\]|,(?![\s\w.-]{1,40}[=:])(?!\s)|'(?=[^\s),\]}])|\\(?!["'nrt])|[\[{](?=[^"'\s]))+""")
+_GROUP = re.compile(r"""[\[{(]([^\[\]{}]{0,2000})[\]})]?""")
+_OPTION = re.compile(r"""(?<![^\s"'\[,(])--?([A-Za-z][\w-]{1,60})(["']?,?\s{1,3}|=)("[^"\n]{1,500}"|'[^'\n]{1,500}'|[^\s"',\]]{1,500})""")
+_CURL_USER = re.compile(r"""((?<!\S)(?:-u|--user|-U|--proxy-user)[ =]{1,3}["']?)([^\s:"']{1,200}:[^\s"']{1,200})""")
+_LINE = re.compile(r"[^\r\n]{0,4000}")
+_VARIABLE = re.compile(r"\$[A-Za-z_]\w{0,80}")
+_TYPE = re.compile(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
+_WORD = re.compile(r"[A-Za-z]{1,30}[.,:;!?]?")
+_WITH_SCHEME = re.compile(r"(?i)(?:bearer|basic|token|digest|negotiate|ntlm|apikey|hawk|oauth|aws4-hmac-sha256) ")
+_WHOLE_LINE = re.compile(r"(?i)(?:digest|hawk|oauth|aws4-hmac-sha256) ")
+_AROUND = ("://", "=", "&lt;", "%3", "--")
 
 
-def query(value: str, rules: Redaction) -> str:
-    """Hide the values of secret parameters in a query, with its question mark; everything else stays as it is."""
-    return "&".join(_parameter(part, rules) for part in value.split("&"))
+def stems_in(lower: str, stems: tuple[str, ...]) -> list[str]:
+    """Return the words that stand in a text in lower case and may belong to secret names."""
+    return [stem for stem in stems if stem in lower]
 
 
-def _parameter(part: str, rules: Redaction) -> str:
-    name, mark, value = part.partition("=")
-    if not mark or not value:
-        return part
-    if rules.hides(unquote_plus(name.lstrip("?")), in_url=True):
-        return f"{name}={MARKER}"
-    first, semicolon, rest = value.partition(";")  # some servers take a semicolon for an ampersand
-    return f"{name}={first};{_parameter(rest, rules)}" if semicolon else part
+def literals_in(text: str, rules: Redaction) -> list[str]:
+    """Return what stands in a text and may belong to a URL, a pair or a token."""
+    return [literal for literal in (*_AROUND, *shapes.LITERALS) if literal in text]
 
 
-def url(value: str, rules: Redaction) -> str:
-    """Return the URL without userinfo and fragment, with the values of secret parameters hidden."""
-    parts = split(value)
-    return parts._replace(query=query(parts.query, rules)).join()
+def is_quiet(text: str, rules: Redaction) -> bool:
+    """Whether nothing in the text can be secret. It is asked about everything, so it has to be quick."""
+    if rules.shapes or rules.stems is None:
+        return False
+    if len(text) <= _SHORT and _LOUD.search(text) is None:
+        return True
+    if "%" in text:
+        text = f"{text} {unquote(text)}"
+    return not ("://" in text or "@" in text or "&" in text or stems_in(text.lower(), rules.stems)) and shapes.is_plain(
+        text
+    )
 
 
-def text(value: str, rules: Redaction) -> str:
-    """Hide userinfo and secret parameters wherever they stand in free text."""
-    if rules is UNREDACTED:
+def text(value: str, scan: Scan) -> str:
+    """Redact a text."""
+    if is_quiet(value, scan.rules):
         return value
-
-    def hide(pair: re.Match[str]) -> str:
-        return f"{pair[1]}{pair[2]}={MARKER}" if rules.hides(unquote_plus(pair[2]), in_url=True) else pair[0]
-
-    return _PAIR.sub(hide, _USERINFO.sub(rf"\1{MARKER}@", value))
-
-
-def header(name: str, value: str, rules: Redaction) -> str:
-    """Return the value of a header without its secret: schemes of authorization and names of cookies stay."""
-    lower = name.lower()
-    if not rules.hides(name):
-        return text(value, rules)
-    if lower in ("authorization", "proxy-authorization"):
-        scheme, space, _ = value.partition(" ")
-        return f"{scheme} {MARKER}" if space and scheme.lower() in _SCHEMES else MARKER
-    if lower == "cookie":
-        return "; ".join(_hide_cookie(part) for part in value.split(";"))
-    if lower == "set-cookie":
-        first, *attributes = value.split(";")
-        return ";".join((_hide_cookie(first), *attributes))
-    return MARKER if value else value
+    if "//" in value or "\\/" in value:
+        value = urls.in_text(value, scan)
+    if scan.rules.shapes or not shapes.is_plain(value):
+        value = shapes.hide(value, scan.rules.mark, scan.rules.shapes)
+    value = apply(value, _pairs(value, scan))
+    return _options(value, scan) if "-" in value else value
 
 
-def _hide_cookie(part: str) -> str:
-    name, mark, _ = part.strip().partition("=")
-    return f"{name}={MARKER}" if mark else MARKER
+def _pairs(value: str, scan: Scan) -> list[Edit]:
+    edits: list[Edit] = []
+    done = 0
+    hides = scan.rules.hides
+    for found in _PAIR.finditer(value):
+        if found.start() < done:
+            continue
+        name = unquote(found[1]) if "%" in found[1] else found[1]
+        before = value[found.start() - 1 : found.start()]
+        if hides(name, in_url=before in ("?", "&")):
+            done = _hide_value(value, found, name, scan, edits)
+    return edits
+
+
+def _hide_value(value: str, found: re.Match[str], name: str, scan: Scan, edits: list[Edit]) -> int:
+    """Hide what follows a secret name, and return where the search goes on."""
+    start, separator = found.end(), found[3].strip()
+    if separator == ">" and (found[2] or not _is_tag(value, found.start())):
+        return start
+    opener = _OPENER.match(value, start)
+    if opener and opener[0] != "\\":
+        end = _closing(value, opener.end(), opener[0])
+        return _edit(value, opener.end(), end, name, scan, edits)
+    last = name.lower().rpartition("-")[2].rpartition("_")[2]
+    if last in ("cookie", "cookie2") and separator == ":":
+        return _cookie_line(value, start, name, scan, edits)
+    if _WITH_SCHEME.match(value, start):
+        return _edit(value, start, _end_of_credential(value, start), name, scan, edits)
+    group = _GROUP.match(value, start)
+    if group:
+        return _edit(value, *group.span(1), name, scan, edits) if group[1].strip() else group.end()
+    bare = _BARE.match(value, start)
+    if bare is None:
+        return start
+    end = start + len(bare[0].rstrip(").,]}"))
+    if separator == ":":
+        if _is_no_value(value, found, start, end):
+            return end
+        end = max(end, _end_of_phrase(value, found, end))
+    return _edit(value, start, end, name, scan, edits)
+
+
+def _edit(value: str, start: int, end: int, name: str, scan: Scan, edits: list[Edit]) -> int:
+    secret = value[start:end]
+    shown = scan.hidden(name, secret)
+    if shown != secret:
+        edits.append((start, end, shown))
+    return end
+
+
+def _closing(value: str, start: int, opener: str) -> int:
+    """Where a quoted value ends: at its own quote, escaped as often as the first one."""
+    place = value.find(opener, start)
+    while place > start and value[place - 1] == "\\" and _backslashes(value, place) % 2:
+        place = value.find(opener, place + len(opener))
+    return len(value) if place < 0 else place
+
+
+def _backslashes(value: str, end: int) -> int:
+    count = 0
+    while count < 64 and value[end - count - 1 : end - count] == "\\":
+        count += 1
+    return count
+
+
+def _is_tag(value: str, start: int) -> bool:
+    return value[max(0, start - 60) : start].rpartition("<")[1] == "<" and value[start - 1 : start] in ("<", ":", "t")
+
+
+def _cookie_line(value: str, start: int, name: str, scan: Scan, edits: list[Edit]) -> int:
+    line = _LINE.match(value, start)
+    end = line.end() if line else start
+    for quote in ("'", '"', "\\"):  # such as -H 'Cookie: …'
+        place = value.find(quote, start, end)
+        end = place if place >= 0 else end
+    hide = set_cookies if name.lower().startswith("set") else cookies
+    edits.append((start, end, hide(value[start:end], scan)))
+    return end
+
+
+def _end_of_credential(value: str, start: int) -> int:
+    """Where a scheme and what it carries end: at white space, and with parameters at the end of the line."""
+    if _WHOLE_LINE.match(value, start):
+        line = _LINE.match(value, start)
+        end = line.end() if line else start
+        return end - (1 if value[end - 1 : end] in "'\"" else 0)
+    first = value.index(" ", start) + 1
+    bare = re.compile(r"[^\s\"',;<>&\\]{0,8000}").match(value, first)
+    return bare.end() if bare else first
+
+
+def _is_no_value(value: str, found: re.Match[str], start: int, end: int) -> bool:
+    """Whether a colon was one of prose or of code: `invalid token: expected …`, `$password: String!`."""
+    bare = value[start:end]
+    if _VARIABLE.fullmatch(bare) or (found[1].startswith("$") and _TYPE.match(bare)):
+        return True
+    if value[start - 1] == ":" and not found[2] and bare.startswith("//"):
+        return True
+    line = value[max(0, found.start() - 80) : found.start()].rpartition("\n")[2]
+    in_prose = line[-1:] == " " and line.rstrip()[-1:].isalpha()
+    return in_prose and not found[2] and _WORD.fullmatch(value[start : end + 1].strip()) is not None
+
+
+def _end_of_phrase(value: str, found: re.Match[str], end: int) -> int:
+    """Where the line ends, if it holds nothing but a name and its value, such as a passphrase in YAML."""
+    line_start = value.rfind("\n", 0, found.start()) + 1
+    if value[line_start : found.start()].strip(" \t-"):
+        return end
+    line = _LINE.match(value, end)
+    rest = line[0] if line else ""
+    return end if re.search(r"[=:,&;\"'{}#]", rest) else end + len(rest.rstrip())
+
+
+def _options(value: str, scan: Scan) -> str:
+    """Hide the values of options of a command line."""
+
+    def hide(found: re.Match[str]) -> str:
+        secret = found[3].strip("\"'")
+        if found[2] == "=" or secret.startswith("-") or not scan.rules.hides(found[1]):
+            return found[0]
+        return found[0][: found.start(3) - found.start()] + found[3].replace(secret, scan.hidden(found[1], secret))
+
+    value = _OPTION.sub(hide, value)
+    return _CURL_USER.sub(
+        lambda found: found[0] if is_harmless(found[2]) else found[1] + scan.rules.mark(found[2]), value
+    )

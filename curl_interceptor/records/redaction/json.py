@@ -1,0 +1,231 @@
+"""
+Hiding what stands under secret names in JSON, at any depth, without writing anything else anew.
+
+A sound document in which few words tell of secrets is searched around those words only. Everything else, such as one
+that is cut in the middle, is read token by token; no step depends on the document being sound.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .names import words
+from .scan import Edit, Scan, apply
+from .texts import literals_in, stems_in
+
+__all__ = ["document", "is_json"]
+
+_START = re.compile(r"\s*[\[{\"]")
+# A string that is cut goes to the end, so that no quote is ever tried twice.
+_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)("|\\?\Z)(\s*:)?|[{}\[\],:\s]+|[^\s"{}\[\],:]+', re.DOTALL)
+_SCALAR = re.compile(r'\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|[{\[])')
+_NAMES = frozenset(["name", "key", "header", "field", "param", "parameter", "property", "attribute", "id", "k", "n"])
+_VALUES = frozenset(["value", "values", "val", "v", "content", "data", "text", "default", "current", "old", "new"])
+# What stays inside of an object that is secret by its name: it says what kind of secret it is, and until when.
+_TELLING = frozenset(["type", "kind", "at", "in", "alg", "scope", "scopes", "expires", "expiry", "issued"])
+_LITERALS = frozenset(["true", "false", "null"])
+
+
+def is_json(text: str) -> bool:
+    """Whether the text begins as a JSON document does."""
+    return _START.match(text) is not None
+
+
+def document(text: str, scan: Scan) -> tuple[str, bool]:
+    """Redact JSON, or several documents in a row; the second answer is whether it was one sound document."""
+    try:
+        json.loads(text)
+        sound = True
+    except (ValueError, RecursionError):
+        sound = False
+    edits = _around_words(text, scan) if sound else None
+    return apply(text, _by_tokens(text, scan) if edits is None else edits), sound
+
+
+# -- around the words that tell of secrets ----------------------------------------------------------------------------
+
+
+def _around_words(text: str, scan: Scan) -> list[Edit] | None:
+    """Return the edits of a sound document; None if it has to be read token by token.
+
+    Without an escaped quote, the nearest quotes around a word are those of its string.
+    """
+    stems = scan.rules.stems
+    lower = text.lower()
+    if stems is None or '\\"' in text or "\\u00" in text or "\\/" in text or len(lower) != len(text):
+        return None
+    edits: dict[int, Edit] = {}
+    seen: set[int] = set()
+    for word in (*stems_in(lower, stems), *literals_in(text, scan.rules)):
+        subject = lower if word.islower() else text
+        place = subject.find(word)
+        while place >= 0:
+            start = text.rfind('"', 0, place) + 1
+            end = text.find('"', place)
+            if end < 0:
+                break
+            if start not in seen:
+                seen.add(start)
+                if not _edit_around(text, start, end, scan, edits):
+                    return None
+            place = subject.find(word, end)
+    return list(edits.values())
+
+
+def _edit_around(text: str, start: int, end: int, scan: Scan, edits: dict[int, Edit]) -> bool:
+    """Look at one string; False if the tokens around it have to be known."""
+    content = text[start:end]
+    if _is_followed_by_colon(text, end):
+        if not scan.rules.hides(content):
+            return True
+        value = _SCALAR.match(text, text.index(":", end) + 1)
+        if value is None or value.lastindex is None:
+            return False
+        first, last = value.span(value.lastindex)
+        edits[first] = _scalar_edit(text, first, last, content, scan, quoted=value.lastindex == 1)
+        return True
+    if len(content) < 100 and scan.rules.hides(content) and words(content):
+        return False  # {"name": "db_password", "value": …}
+    if start not in edits:
+        shown = _content(content, scan)
+        if shown != content:
+            edits[start] = (start, end, shown)
+    return True
+
+
+def _is_followed_by_colon(text: str, quote: int) -> bool:
+    following = text[quote + 1 : quote + 2]
+    return following == ":" or (following.isspace() and text[quote + 1 : quote + 200].lstrip()[:1] == ":")
+
+
+def _scalar_edit(text: str, start: int, end: int, name: str, scan: Scan, *, quoted: bool) -> Edit:
+    raw = text[start:end]
+    if not quoted:
+        shown = raw if raw in _LITERALS else scan.hidden(name, raw)
+        return (start, end, raw if shown == raw else f'"{shown}"')
+    plain = _unescaped(raw)
+    shown = scan.hidden(name, plain)
+    return (start, end, raw if shown == plain else _escaped(shown, raw))
+
+
+def _content(raw: str, scan: Scan) -> str:
+    """Look into a string that has no secret name."""
+    plain = _unescaped(raw)
+    shown = scan.inside(plain)
+    return raw if shown == plain else _escaped(shown, raw)
+
+
+def _unescaped(raw: str) -> str:
+    if "\\" not in raw:
+        return raw
+    try:
+        plain: str = json.loads(f'"{raw}"', strict=False)
+    except ValueError:
+        return raw
+    return plain
+
+
+def _escaped(plain: str, raw: str) -> str:
+    """Write a string as it was written before."""
+    made = json.dumps(plain, ensure_ascii=raw.isascii())[1:-1]
+    return made.replace("/", "\\/") if "\\/" in raw else made
+
+
+# -- token by token ---------------------------------------------------------------------------------------------------
+
+
+class _Frame:
+    """An object or an array that is open."""
+
+    __slots__ = ("hidden", "is_object", "items", "key", "named", "values")
+
+    def __init__(self, is_object: bool, hidden: str | None) -> None:
+        self.is_object = is_object
+        self.hidden = hidden
+        """The secret name that it stands under, in any distance."""
+        self.key = ""
+        self.items = 0
+        self.named: str | None = None
+        """The secret name that it gives to its own value."""
+        self.values: list[tuple[int, int, bool]] = []
+
+
+def _by_tokens(text: str, scan: Scan) -> list[Edit]:
+    edits: list[Edit] = []
+    frame = _Frame(False, None)
+    stack = [frame]
+    for token in _TOKEN.finditer(text):
+        start, end = token.span()
+        if token.lastindex is None:
+            if text[start] in "{}[],: \t\r\n":
+                frame = _punctuate(token[0], stack, scan, text, edits)
+            else:
+                _scalar(text, start, end, False, frame, scan, edits)
+        elif token[3]:
+            frame.key = _unescaped(token[1])
+        else:
+            first, last = token.span(1)
+            _scalar(text, first, last, True, frame, scan, edits)
+    while stack:
+        _close(stack.pop(), scan, text, edits)
+    return edits
+
+
+def _punctuate(run: str, stack: list[_Frame], scan: Scan, text: str, edits: list[Edit]) -> _Frame:
+    frame = stack[-1]
+    for letter in run:
+        if letter in "{[":
+            hidden = _hidden_by(frame, scan)
+            frame.key = ""
+            frame = _Frame(letter == "{", hidden)
+            stack.append(frame)
+        elif letter in "}]" and len(stack) > 1:
+            _close(stack.pop(), scan, text, edits)
+            frame = stack[-1]
+    return frame
+
+
+def _hidden_by(frame: _Frame, scan: Scan) -> str | None:
+    """The secret name under which the next value of a frame stands."""
+    if frame.hidden is not None:
+        return None if frame.is_object and (words(frame.key)[-1:] or ("",))[0] in _TELLING else frame.hidden
+    if frame.is_object:
+        if frame.named is not None and frame.key.lower() in _VALUES:
+            return frame.named
+        return frame.key if frame.key and scan.rules.hides(frame.key) else None
+    return frame.named if frame.items == 1 else None
+
+
+def _scalar(
+    text: str, start: int, end: int, quoted: bool, frame: _Frame, scan: Scan, edits: list[Edit]
+) -> None:
+    name = _hidden_by(frame, scan)
+    if name is not None and (quoted or frame.hidden is None or not frame.is_object or scan.rules.hides(frame.key)):
+        edits.append(_scalar_edit(text, start, end, name, scan, quoted=quoted))
+    else:
+        _remember(text, start, end, quoted, frame, scan)
+        if quoted and end - start >= 8:
+            raw = text[start:end]
+            shown = _content(raw, scan)
+            if shown != raw:
+                edits.append((start, end, shown))
+    frame.key = ""
+    frame.items += 1
+
+
+def _remember(text: str, start: int, end: int, quoted: bool, frame: _Frame, scan: Scan) -> None:
+    """Note down a value that is secret if its neighbour names a secret: {"name": …, "value": …} and [name, value]."""
+    key = frame.key.lower()
+    if frame.is_object and (key in _VALUES or key.endswith("value")):
+        frame.values.append((start, end, quoted))
+    elif quoted and end - start <= 100 and (key in _NAMES if frame.is_object else frame.items == 0):
+        name = _unescaped(text[start:end])
+        if scan.rules.hides(name):
+            frame.named = name
+
+
+def _close(frame: _Frame, scan: Scan, text: str, edits: list[Edit]) -> None:
+    if frame.named is not None and frame.is_object:
+        for start, end, quoted in frame.values:
+            edits.append(_scalar_edit(text, start, end, frame.named, scan, quoted=quoted))

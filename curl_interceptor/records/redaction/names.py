@@ -1,0 +1,126 @@
+"""
+Which names hide their values: the default set, and how a name is compared with it.
+
+A name is split into words (camelCase, `_`, `-`, `.`, `[]`) and compared word by word with the ends of secret names, so
+that `author`, `keyboard`, `max_tokens` and `token_count` are none.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+__all__ = ["ENDINGS", "IN_URLS", "counts", "ends_secret", "stems", "words"]
+
+_BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_DIGITS = "0123456789"
+
+
+def _sequences(text: str) -> frozenset[tuple[str, ...]]:
+    return frozenset(tuple(phrase.split()) for line in text.strip().splitlines() for phrase in line.split(","))
+
+
+ENDINGS = _sequences(
+    """
+    authorization, authentication, auth, bearer, cookie, set cookie, credential, cred
+    token, secret, secret id, signature, sig, hmac, jwt, assertion, saml response, psk
+    password, passwd, pass word, passphrase, pass phrase, passcode, pass code, pwd, pswd, passwort, kennwort, senha
+    contrasena, contraseña, motdepasse, mot de passe, wachtwoord, пароль, 密码
+    session, session id, sess, sess id, sessid, csrf, xsrf, otp, totp, tan, pin, cvv, cvc, ssn, card number, cardnumber
+    api key, app key, application key, access key, access key id, account key, private key, secret key, auth key
+    subscription key, encryption key, decryption key, signing key, signature key, master key, shared key, service key
+    server key, consumer key, license key, licence key, ssh key, client key, webhook key, session key, storage key
+    deploy key, functions key, function key, integration key, write key, admin key, customer key, symmetric key
+    hmac key, host key, merchant key, transaction key, pre shared key, preshared key, gpg key, activation key
+    registration key, user key, developer key, instrumentation key, sas key, primary master key, ingest key
+    accesskeyid, awsaccesskeyid, authkey, privkey, psswd, connect sid
+    auth code, authorization code, code verifier, device code, verification code, otp code, mfa code, totp code
+    two factor code, 2fa code, security code, sms code, one time code, one time password, recovery code, backup code
+    mnemonic, seed phrase, recovery phrase, secret phrase, client assertion, security answer
+    user pass, db pass, smtp pass, ftp pass, mail pass, email pass, mysql pass, pg pass, redis pass, root pass
+    admin pass, proxy pass, http pass, login pass, database pass, auth pass
+    """
+)
+"""A name that ends with one of these is secret."""
+
+EXACT = _sequences("pass, sid, ticket, sas, crumb, dsn password, nip")
+"""A name that is one of these is secret."""
+
+IN_URLS = _sequences("key, code, sign, access, hash key")
+"""Secret in a query and in a form only: in JSON and elsewhere a bare `key` or `code` is harmless nearly always."""
+
+# What a name may go on with after the secret word. `token_type` and `token_count` are not among them.
+_QUALIFIERS = frozenset(
+    """
+    value val values hash hashed digest confirmation confirm confirmed repeat repeated again verify verification retype
+    new old current previous next plain plaintext clear cleartext raw encrypted enc encoded base64 b64 hex string
+    text header input field param parameter env base material pem der str bytes binary data jwt id sha sha1 sha256
+    sha512 md5 v primary secondary
+    """.split()
+)
+# Written without a boundary; no English word ends with one of them.
+_GLUED = (
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "apikey",
+    "secretkey",
+    "accesskey",
+    "privatekey",
+    "sessionid",
+    "sessid",
+)
+# Qualifiers that mean something else behind these: `token_id` and `key_id` name a thing, `session_data` holds it.
+_NAMED_BY_ID = frozenset(["token", "secret", "signature", "credential", "authorization", "key", "cookie", "auth"])
+_PLURALS = {"keys": "key", "passes": "pass", "cookies": "cookie", "sigs": "sig", "codes": "code", "creds": "cred"}
+
+
+@lru_cache(maxsize=4_096)
+def words(name: str) -> tuple[str, ...]:
+    """Split a name into its words, in lower case; the digits at the end of a word do not count."""
+    found = []
+    for word in _BOUNDARY.split(name[-200:]):
+        bare = word.lower().rstrip(_DIGITS)
+        found.append(bare or word)
+    return tuple(word for word in found if word)
+
+
+def _singular(word: str) -> str:
+    if word in _PLURALS:
+        return _PLURALS[word]
+    return word[:-1] if word.endswith("s") and word[:-1] in _SINGULARS else word
+
+
+_SINGULARS = frozenset(ending[-1] for ending in ENDINGS)
+
+
+def counts(name: str) -> bool:
+    """Whether the name is a plural such as `max_tokens`, under which a number is a count and no secret."""
+    parts = words(name)
+    return bool(parts) and parts[-1] != _singular(parts[-1])
+
+
+def ends_secret(parts: tuple[str, ...], endings: frozenset[tuple[str, ...]]) -> bool:
+    """Whether a name, as words, ends with one of the endings, or goes on after it with what does not matter."""
+    while parts:
+        last = _singular(parts[-1])
+        whole = (*parts[:-1], last)
+        if whole in EXACT or any(whole[start:] in endings for start in range(max(0, len(whole) - 4), len(whole))):
+            return True
+        if any(last.endswith(glued) and len(last) > len(glued) for glued in _GLUED) and (last[-5:],) in endings:
+            return True
+        if parts[-1] not in _QUALIFIERS and not parts[-1].isdigit():
+            return False
+        if parts[-1] == "id" and (len(parts) < 2 or parts[-2] in _NAMED_BY_ID):
+            return False
+        parts = parts[:-1]
+    return False
+
+
+def stems(endings: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the fewest texts of which at least one stands, in lower case, in every name that is secret."""
+    lasts = {ending[-1] for ending in endings | EXACT} | set(_GLUED)
+    least = {word for word in lasts if not any(other != word and other in word for other in lasts)}
+    return tuple(sorted(least))

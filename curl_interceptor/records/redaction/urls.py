@@ -1,0 +1,94 @@
+"""Hiding what is secret in a URL: userinfo, parameters, and what looks like a secret in its path."""
+
+from __future__ import annotations
+
+import re
+
+from ..url import split
+from .forms import parameters
+from .scan import Scan, is_harmless
+from .shapes import hide, is_plain
+
+__all__ = ["in_text", "reference", "target"]
+
+# A password may hold characters that should have been quoted; a port is a number.
+_USERINFO = re.compile(r"(?:[^\s/?#@\"'<>]*@){1,20}|[^\s/?#@:\[\"'<>]{0,200}:(?![0-9]{1,5}[/?#])[^\s@\"'<>]{1,400}@")
+_IN_TEXT = re.compile(r"""(?<![a-zA-Z0-9+.-])([a-zA-Z][a-zA-Z0-9+.-]{0,20}:)?(\\?/\\?/)([^\s"'<>`\\]+)""")
+_MATRIX = re.compile(r";([^;=/?]+)=([^;/?]+)")
+_PLAIN_PATH = re.compile(r"[\w/.-]*")
+
+
+def reference(url: str, scan: Scan) -> str:
+    """Redact a URL, relative or not, with its userinfo and fragment."""
+    rest, hash_mark, fragment = url.partition("#")
+    head, mark, query = rest.partition("?")
+    scheme, slashes, tail = head.partition("//")
+    if slashes and (not scheme or scheme.endswith(":")):
+        head = f"{scheme}//{_authority(tail, scan)}"
+    return f"{path(head, scan)}{mark}{parameters(query, scan)}{hash_mark}{_fragment(fragment, scan)}"
+
+
+def target(url: str, scan: Scan) -> str:
+    """Redact the URL of a request, or its target on the wire; a URL loses userinfo and fragment."""
+    parts = split(url)
+    if not parts.scheme:
+        return reference(url, scan)
+    query = parts.query[:1] + parameters(parts.query[1:], scan) if parts.query else ""
+    # With the host in front, which tells whose path it is; a path alone could not be known for a webhook's.
+    bare = path(parts._replace(query="").join(), scan)
+    return (bare + query).removesuffix("?") if query == "?" and parts.query != "?" else bare + query
+
+
+def path(text: str, scan: Scan) -> str:
+    """Redact a path, its parameters behind semicolons included."""
+    if ";" in text:
+        text = _MATRIX.sub(lambda found: _matrix(found, scan), text)
+    if scan.rules.shapes or not is_plain(text):
+        text = hide(text, scan.rules.mark, scan.rules.shapes)
+    return text
+
+
+def in_text(text: str, scan: Scan) -> str:
+    """Redact every URL that stands in a text."""
+
+    def redacted(found: re.Match[str]) -> str:
+        rest = found[3]
+        userinfo = _USERINFO.match(rest)
+        shown = ""
+        if userinfo:
+            shown = f"{_secret(userinfo[0][:-1], scan)}@"
+            rest = rest[userinfo.end() :]
+        if found[1] is None and not userinfo:
+            return found[0]
+        head, mark, query = rest.partition("?")
+        query, hash_mark, fragment = query.partition("#")
+        if not mark:
+            head, hash_mark, fragment = head.partition("#")
+        changed = f"{head}{mark}{_query(query, scan)}{hash_mark}{_fragment(fragment, scan)}"
+        return f"{found[1] or ''}{found[2]}{shown}{changed}"
+
+    return _IN_TEXT.sub(redacted, text)
+
+
+def _query(query: str, scan: Scan) -> str:
+    return parameters(query, scan) if "=" in query else query
+
+
+def _fragment(fragment: str, scan: Scan) -> str:
+    """A fragment may hold a query, with or without a route of a page's own in front."""
+    route, mark, query = fragment.rpartition("?")
+    return f"{route}{mark}{parameters(query, scan)}" if "=" in query else fragment
+
+
+def _authority(tail: str, scan: Scan) -> str:
+    userinfo = _USERINFO.match(tail)
+    return f"{_secret(userinfo[0][:-1], scan)}@{tail[userinfo.end() :]}" if userinfo else tail
+
+
+def _secret(userinfo: str, scan: Scan) -> str:
+    return userinfo if is_harmless(userinfo) else scan.rules.mark(userinfo)
+
+
+def _matrix(found: re.Match[str], scan: Scan) -> str:
+    name, value = found[1], found[2]
+    return f";{name}={scan.hidden(name, value)}" if scan.rules.hides(name, in_url=True) else found[0]
