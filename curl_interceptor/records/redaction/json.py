@@ -12,7 +12,7 @@ import re
 
 from .names import words
 from .scan import Edit, Scan, apply
-from .texts import literals_in, stems_in
+from .texts import anchors
 
 __all__ = ["document", "is_json"]
 
@@ -20,6 +20,8 @@ _START = re.compile(r"\s*[\[{\"]")
 # A string that is cut goes to the end, so that no quote is ever tried twice.
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)("|\\?\Z)(\s*:)?|[{}\[\],:\s]+|[^\s"{}\[\],:]+', re.DOTALL)
 _SCALAR = re.compile(r'\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|[{\[])')
+# A quote, a slash, or a letter that would show another way.
+_ESCAPED = re.compile(r'\\(?:["/\\]|u00[2-7])')
 _NAMES = frozenset(["name", "key", "header", "field", "param", "parameter", "property", "attribute", "id", "k", "n"])
 _VALUES = frozenset(["value", "values", "val", "v", "content", "data", "text", "default", "current", "old", "new"])
 # What stays inside of an object that is secret by its name: it says what kind of secret it is, and until when.
@@ -51,13 +53,13 @@ def _around_words(text: str, scan: Scan) -> list[Edit] | None:
 
     Without an escaped quote, the nearest quotes around a word are those of its string.
     """
-    stems = scan.rules.stems
+    rules = scan.rules
     lower = text.lower()
-    if stems is None or '\\"' in text or "\\u00" in text or "\\/" in text or len(lower) != len(text):
+    if rules.is_open or len(lower) != len(text) or ("\\" in text and _ESCAPED.search(text)):
         return None
     edits: dict[int, Edit] = {}
     seen: set[int] = set()
-    for word in (*stems_in(lower, stems), *literals_in(text, scan.rules)):
+    for word in anchors(text, rules):
         subject = lower if word.islower() else text
         place = subject.find(word)
         while place >= 0:

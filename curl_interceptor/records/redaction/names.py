@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["ENDINGS", "IN_URLS", "counts", "ends_secret", "stems", "words"]
+__all__ = ["ENDINGS", "EXACT", "IN_URLS", "counts", "ends_secret", "stems", "words"]
 
 _BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _DIGITS = "0123456789"
@@ -26,7 +26,7 @@ ENDINGS = _sequences(
     token, secret, secret id, signature, sig, hmac, jwt, assertion, saml response, psk
     password, passwd, pass word, passphrase, pass phrase, passcode, pass code, pwd, pswd, passwort, kennwort, senha
     contrasena, contraseña, motdepasse, mot de passe, wachtwoord, пароль, 密码
-    session, session id, sess, sess id, sessid, csrf, xsrf, otp, totp, tan, pin, cvv, cvc, ssn, card number, cardnumber
+    session, session id, sess, sess id, sessid, csrf, xsrf, otp, totp, pin, cvv, cvc, ssn, card number, cardnumber
     api key, app key, application key, access key, access key id, account key, private key, secret key, auth key
     subscription key, encryption key, decryption key, signing key, signature key, master key, shared key, service key
     server key, consumer key, license key, licence key, ssh key, client key, webhook key, session key, storage key
@@ -43,7 +43,7 @@ ENDINGS = _sequences(
 )
 """A name that ends with one of these is secret."""
 
-EXACT = _sequences("pass, sid, ticket, sas, crumb, dsn password, nip")
+EXACT = _sequences("pass, sid, ticket, crumb")
 """A name that is one of these is secret."""
 
 IN_URLS = _sequences("key, code, sign, access, hash key")
@@ -74,6 +74,8 @@ _GLUED = (
 )
 # Qualifiers that mean something else behind these: `token_id` and `key_id` name a thing, `session_data` holds it.
 _NAMED_BY_ID = frozenset(["token", "secret", "signature", "credential", "authorization", "key", "cookie", "auth"])
+# Too common to be searched for; the word before them will do.
+_GENERAL = frozenset(["id", "number", "response", "answer", "phrase", "verifier", "hash"])
 _PLURALS = {"keys": "key", "passes": "pass", "cookies": "cookie", "sigs": "sig", "codes": "code", "creds": "cred"}
 
 
@@ -120,7 +122,7 @@ def ends_secret(parts: tuple[str, ...], endings: frozenset[tuple[str, ...]]) -> 
 
 
 def stems(endings: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the fewest texts of which at least one stands, in lower case, in every name that is secret."""
-    lasts = {ending[-1] for ending in endings | EXACT} | set(_GLUED)
-    least = {word for word in lasts if not any(other != word and other in word for other in lasts)}
+    """Return few texts of which at least one stands, in lower case, in every name that ends with one of the endings."""
+    telling = {next((word for word in reversed(ending) if word not in _GENERAL), ending[-1]) for ending in endings}
+    least = {word for word in telling if not any(other != word and other in word for other in telling)}
     return tuple(sorted(least))

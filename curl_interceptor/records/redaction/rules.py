@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import ConfigurationError
 from ...policies import check_flag
 from .markers import MARKER, numbered
-from .names import ENDINGS, IN_URLS, ends_secret, stems, words
+from .names import ENDINGS, EXACT, IN_URLS, ends_secret, stems, words
 
 __all__ = ["MARKER", "UNREDACTED", "Redaction", "StrictRedaction"]
 
@@ -84,7 +84,12 @@ class Redaction:
     _in_urls: frozenset[tuple[str, ...]] = field(init=False, repr=False, compare=False, default=frozenset())
     _exact: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
     _kept: frozenset[tuple[str, ...]] = field(init=False, repr=False, compare=False, default=frozenset())
-    _stems: tuple[str, ...] | None = field(init=False, repr=False, compare=False, default=None)
+    stems: tuple[str, ...] = field(init=False, repr=False, compare=False, default=())
+    """Texts of which at least one stands, in lower case, in every secret name."""
+    url_stems: tuple[str, ...] = field(init=False, repr=False, compare=False, default=())
+    """The same for names of a query or a form."""
+    is_open: bool = field(init=False, repr=False, compare=False, default=False)
+    """Whether there are patterns of the user's, so that nothing can be said of a text without searching it."""
     _known: dict[tuple[str, bool], bool] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,9 +112,11 @@ class Redaction:
         object.__setattr__(self, "_in_urls", IN_URLS - removed)
         object.__setattr__(self, "_exact", exact)
         object.__setattr__(self, "_kept", frozenset(words(name) for name in self.keep if isinstance(name, str)))
-        if not any(isinstance(name, re.Pattern) for name in self.names):
-            named_exactly = frozenset((word,) for name in exact for word in words(name)[-1:])
-            object.__setattr__(self, "_stems", stems(self._endings | named_exactly))
+        searched = self._endings | EXACT | frozenset((word,) for name in exact for word in words(name)[-1:])
+        object.__setattr__(self, "stems", stems(searched))
+        object.__setattr__(self, "url_stems", stems(searched | self._in_urls))
+        patterns = any(isinstance(name, re.Pattern) for name in self.names)
+        object.__setattr__(self, "is_open", patterns or bool(self.shapes))
 
     @classmethod
     def strict(cls, headers: Collection[str] = _PLAIN_HEADERS) -> Redaction:
@@ -123,11 +130,6 @@ class Redaction:
         headers: Names of the headers whose values are shown; the names of the others are.
         """
         return StrictRedaction(headers=headers)
-
-    @property
-    def stems(self) -> tuple[str, ...] | None:
-        """Texts of which at least one stands, in lower case, in every secret name; None if that cannot be said."""
-        return self._stems
 
     def hides(self, name: str, *, in_url: bool = False) -> bool:
         """Whether the value that stands under this name is a secret; `in_url` says that it is a query's or a form's."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-__all__ = ["LITERALS", "hide", "is_plain"]
+__all__ = ["anchors", "hide", "is_plain", "runs_of"]
 
 Mark = Callable[[str], str]
 
@@ -36,7 +36,7 @@ _SHAPES: list[tuple[str, re.Pattern[str]]] = [
     ),
     *_token("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
     *_token("glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glft-", "glsoat-", "glimt-", "glagent-", "gloas-"),
-    *_token("xoxb-", "xoxp-", "xoxa-", "xoxs-", "xoxr-", "xoxo-", "xoxc-", "xoxd-", "xapp-", least=10),
+    *_token("xoxb-", "xoxp-", "xoxa-", "xoxs-", "xoxr-", "xoxo-", "xoxc-", "xoxd-", "xapp-", least=12),
     *_token("xoxe-", "xoxe.xoxp-", "xoxe.xoxb-", least=10),
     *_token("sk_live_", "sk_test_", "rk_live_", "rk_test_", least=10),
     *_token("whsec_", rest=r"[\w+/-]", least=16),
@@ -58,7 +58,7 @@ _SHAPES: list[tuple[str, re.Pattern[str]]] = [
     *_token("SK", rest="[0-9a-f]", least=32),
     *_token("hvs.", "hvb.", "dp.pt.", "dp.st.", "dt0c01.", "xkeysib-", "EZAK", "EZTK", "AKCp", least=20),
     *_token("pat-na1-", "pat-eu1-", "access-sandbox-", "access-production-", least=20),
-    *_token("AGE-SECRET-KEY-1", "LTAI", rest="[A-Z0-9a-z]", least=12),
+    *_token("AGE-SECRET-KEY-1", "LTAI", rest="[A-Z0-9a-z]", least=16),
     *_token("pul-", rest="[0-9a-f]", least=32),
     *_shape(":A", r"(?<![\w-])([0-9]{6,12}:A[\w-]{28,50})(?![\w-])"),  # a Telegram bot
     *_shape("bot", r"(?<=/bot)([0-9]{6,12}:[\w-]{20,50})"),
@@ -81,6 +81,8 @@ _PEM = re.compile(
 _SCHEME = re.compile(
     r"\b((?i:bearer|basic|token|apikey)(?:\s{1,3}|%20|\+))((?=[\w.~+/%=-]{0,400}[0-9A-Z])[\w.~+/%-]{16,}={0,2})(?![\w=\"])"
 )
+
+_SCHEME_WORDS = ("earer", "EARER", "asic", "ASIC", "oken", "OKEN", "pikey", "piKey", "PIKEY")
 
 # Behind these the rest of a URL is the secret.
 _WEBHOOKS = re.compile(
@@ -106,22 +108,68 @@ _NAMED_SEGMENT = re.compile(
 )
 _HOOKS_HOST = re.compile(r"(://(?:[\w-]{1,60}\.)?(?:web)?hooks?\.[\w.-]{1,200}(?::[0-9]{1,5})?/)([^\s\"'<>?#\\]+)")
 
-LITERALS = tuple(dict.fromkeys(literal for literal, _ in _SHAPES))
+# Every shape has at least so many of these characters in a row. Blanking out the others is the quickest way to see it.
+_LEAST = 16
+_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_RUNS = bytes(code if code in _WORD + b".~+/%:" else 32 for code in range(256))
+_WORDS = bytes(code if code in _WORD else 32 for code in range(256))
+
+
+def _by_start() -> dict[bytes, list[str]]:
+    """The literals that stand at the start of a word, by their first three characters."""
+    found: dict[bytes, list[str]] = {}
+    for literal in dict.fromkeys(literal for literal, _ in _SHAPES):
+        head = re.split(r"[^\w-]", literal)[0][:3]
+        tails = "0123456789abcdef" if literal == "SK" else [""]
+        for tail in tails if literal not in _ANYWHERE else ():
+            found.setdefault(f"{head}{tail}".encode(), []).append(literal)
+    return found
+
+
+# Those that stand in the middle of a word, or begin with what is none.
+_ANYWHERE = ("_live_", "_prod_", "_secret_", "_pat_", "_token_", "_sk_", ":A", "bot", "-us", "1//0")
+_STARTS = _by_start()
+_HEADS = frozenset(_STARTS)
+
+
+def runs_of(text: str) -> set[bytes]:
+    """Return the distinct runs of characters that names and tokens are made of."""
+    return set(text.encode("utf-8", "surrogatepass").translate(_RUNS).split())
+
+
+def anchors(text: str, runs: set[bytes] | None = None) -> list[str]:
+    """Return texts of which at least one stands in each secret that is known by its looks; empty for most texts."""
+    if len(text) < _LEAST:
+        return []
+    runs = runs_of(text) if runs is None else runs
+    longs = [run for run in runs if len(run) >= _LEAST]
+    if not longs:
+        return []
+    joined = b" ".join(longs)
+    heads = {word[:3] for word in joined.translate(_WORDS).split()}
+    if b"%" in joined or "\\" in text:  # an escape that was not taken apart stands before a word
+        heads |= {word[skip : skip + 3] for word in joined.translate(_WORDS).split() for skip in (1, 2, 5)}
+    found = [literal for head in heads & _HEADS for literal in _STARTS[head] if literal in text]
+    found += [literal for literal in _ANYWHERE if literal in text]
+    if "PRIVATE KEY" in text:
+        found.append("PRIVATE KEY")
+    if b"/" in joined:
+        found += [host for host in _WEBHOOK_HOSTS if host in text]
+        found += [segment[1] for segment in _NAMED_SEGMENT.finditer(text)]
+    if b"." in joined:
+        found += [tail[0] for tail in _DISCORD_TAIL.finditer(text)]
+    return found + _scheme_anchors(text)
+
+
+def _scheme_anchors(text: str) -> list[str]:
+    if not any(word in text for word in _SCHEME_WORDS):
+        return []
+    return [scheme[1] for scheme in _SCHEME.finditer(text)]
 
 
 def is_plain(text: str) -> bool:
     """Whether the text can hold no secret that is known by its looks."""
-    return not (
-        any(literal in text for literal in LITERALS)
-        or "PRIVATE KEY" in text
-        or _SCHEME.search(text)
-        or ("/" in text and _holds_path(text))
-        or ("." in text and _DISCORD_TAIL.search(text))
-    )
-
-
-def _holds_path(text: str) -> bool:
-    return any(host in text for host in _WEBHOOK_HOSTS) or _NAMED_SEGMENT.search(text) is not None
+    return not anchors(text)
 
 
 def hide(text: str, mark: Mark, more: Iterable[re.Pattern[str]] = ()) -> str:

@@ -17,10 +17,8 @@ from .scan import Edit, Scan, apply, is_harmless
 if TYPE_CHECKING:
     from .rules import Redaction
 
-__all__ = ["is_quiet", "literals_in", "stems_in", "text"]
+__all__ = ["anchors", "is_quiet", "text"]
 
-# Short texts without any of these hold neither a pair nor a URL nor a token.
-_LOUD = re.compile(r"[=@:]|[\w.~+/-]{16}|--?[a-z]")
 _SHORT = 200
 
 # A name, what closes it, and what separates it from its value. A name begins where a run of its characters does, so
@@ -39,30 +37,28 @@ _TYPE = re.compile(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL
 _WORD = re.compile(r"[A-Za-z]{1,30}[.,:;!?]?")
 _WITH_SCHEME = re.compile(r"(?i)(?:bearer|basic|token|digest|negotiate|ntlm|apikey|hawk|oauth|aws4-hmac-sha256) ")
 _WHOLE_LINE = re.compile(r"(?i)(?:digest|hawk|oauth|aws4-hmac-sha256) ")
-_AROUND = ("://", "=", "&lt;", "%3", "--")
 
 
-def stems_in(lower: str, stems: tuple[str, ...]) -> list[str]:
-    """Return the words that stand in a text in lower case and may belong to secret names."""
-    return [stem for stem in stems if stem in lower]
+def anchors(text: str, rules: Redaction) -> list[str]:
+    """Return texts of which at least one stands in, or in the name of, all that is secret; empty for most texts.
 
-
-def literals_in(text: str, rules: Redaction) -> list[str]:
-    """Return what stands in a text and may belong to a URL, a pair or a token."""
-    return [literal for literal in (*_AROUND, *shapes.LITERALS) if literal in text]
+    It is asked about everything, so it has to be quick: what a text repeats is looked at once.
+    """
+    runs = shapes.runs_of(text)
+    names = b" ".join(runs).decode("utf-8", "replace").lower()
+    found = [stem for stem in (rules.url_stems if "=" in text or "%3" in text else rules.stems) if stem in names]
+    if "@" in text and "//" in text:
+        found.append("@")
+    return found + shapes.anchors(text, runs)
 
 
 def is_quiet(text: str, rules: Redaction) -> bool:
-    """Whether nothing in the text can be secret. It is asked about everything, so it has to be quick."""
-    if rules.shapes or rules.stems is None:
+    """Whether nothing in the text can be secret."""
+    if rules.is_open:
         return False
-    if len(text) <= _SHORT and _LOUD.search(text) is None:
-        return True
-    if "%" in text:
-        text = f"{text} {unquote(text)}"
-    return not ("://" in text or "@" in text or "&" in text or stems_in(text.lower(), rules.stems)) and shapes.is_plain(
-        text
-    )
+    if len(text) < _SHORT and not ("=" in text or ":" in text or ">" in text or "-" in text or "%" in text):
+        return shapes.is_plain(text)  # without a separator there is no pair
+    return not anchors(text, rules)
 
 
 def text(value: str, scan: Scan) -> str:

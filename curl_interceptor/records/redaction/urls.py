@@ -33,10 +33,12 @@ def target(url: str, scan: Scan) -> str:
     parts = split(url)
     if not parts.scheme:
         return reference(url, scan)
-    query = parts.query[:1] + parameters(parts.query[1:], scan) if parts.query else ""
     # With the host in front, which tells whose path it is; a path alone could not be known for a webhook's.
     bare = path(parts._replace(query="").join(), scan)
-    return (bare + query).removesuffix("?") if query == "?" and parts.query != "?" else bare + query
+    if len(parts.query) < 2:
+        return bare + parts.query
+    query = parameters(parts.query[1:], scan)
+    return f"{bare}?{query}" if query else bare
 
 
 def path(text: str, scan: Scan) -> str:
