@@ -140,10 +140,11 @@ def _escaped(plain: str, raw: str) -> str:
 class _Frame:
     """An object or an array that is open."""
 
-    __slots__ = ("hidden", "is_object", "items", "key", "named", "values")
+    __slots__ = ("hidden", "is_array", "is_object", "items", "key", "named", "values")
 
-    def __init__(self, is_object: bool, hidden: str | None) -> None:
-        self.is_object = is_object
+    def __init__(self, opener: str, hidden: str | None) -> None:
+        self.is_object = opener == "{"
+        self.is_array = opener == "["
         self.hidden = hidden
         """The secret name that it stands under, in any distance."""
         self.key = ""
@@ -155,7 +156,7 @@ class _Frame:
 
 def _by_tokens(text: str, scan: Scan) -> list[Edit]:
     edits: list[Edit] = []
-    frame = _Frame(False, None)
+    frame = _Frame("", None)
     stack = [frame]
     for token in _TOKEN.finditer(text):
         start, end = token.span()
@@ -180,7 +181,7 @@ def _punctuate(run: str, stack: list[_Frame], scan: Scan, text: str, edits: list
         if letter in "{[":
             hidden = _hidden_by(frame, scan)
             frame.key = ""
-            frame = _Frame(letter == "{", hidden)
+            frame = _Frame(letter, hidden)
             stack.append(frame)
         elif letter in "}]" and len(stack) > 1:
             _close(stack.pop(), scan, text, edits)
@@ -196,7 +197,7 @@ def _hidden_by(frame: _Frame, scan: Scan) -> str | None:
         if frame.named is not None and frame.key.lower() in _VALUES:
             return frame.named
         return frame.key if frame.key and scan.rules.hides(frame.key) else None
-    return frame.named if frame.items == 1 else None
+    return frame.named if frame.items == 1 and frame.is_array else None
 
 
 def _scalar(

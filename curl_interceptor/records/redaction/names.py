@@ -58,20 +58,20 @@ _QUALIFIERS = frozenset(
     sha512 md5 v primary secondary
     """.split()
 )
-# Written without a boundary; no English word ends with one of them.
-_GLUED = (
-    "token",
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "apikey",
-    "secretkey",
-    "accesskey",
-    "privatekey",
-    "sessionid",
-    "sessid",
-)
+# Written without a boundary, and the ending that each stands for; no English word ends with one of them.
+_GLUED: dict[str, tuple[str, ...]] = {
+    "token": ("token",),
+    "password": ("password",),
+    "passwd": ("passwd",),
+    "passphrase": ("passphrase",),
+    "secret": ("secret",),
+    "apikey": ("api", "key"),
+    "secretkey": ("secret", "key"),
+    "accesskey": ("access", "key"),
+    "privatekey": ("private", "key"),
+    "sessionid": ("session", "id"),
+    "sessid": ("sess", "id"),
+}
 # Qualifiers that mean something else behind these: `token_id` and `key_id` name a thing, `session_data` holds it.
 _NAMED_BY_ID = frozenset(["token", "secret", "signature", "credential", "authorization", "key", "cookie", "auth"])
 # Too common to be searched for; the word before them will do.
@@ -111,7 +111,7 @@ def ends_secret(parts: tuple[str, ...], endings: frozenset[tuple[str, ...]]) -> 
         whole = (*parts[:-1], last)
         if whole in EXACT or any(whole[start:] in endings for start in range(max(0, len(whole) - 4), len(whole))):
             return True
-        if any(last.endswith(glued) and len(last) > len(glued) for glued in _GLUED) and (last[-5:],) in endings:
+        if any(last.endswith(glued) and ending in endings for glued, ending in _GLUED.items()):
             return True
         if parts[-1] not in _QUALIFIERS and not parts[-1].isdigit():
             return False

@@ -31,6 +31,8 @@ _BARE = re.compile(r"""(?:[^&;,\s"'<>`{}\[\]\\]|,(?![\s\w.-]{1,40}[=:])(?!\s)|'(
 _GROUP = re.compile(r"""[\[{(]([^\[\]{}]{0,2000})[\]})]?""")
 _OPTION = re.compile(r"""(?<![^\s"'\[,(])--?([A-Za-z][\w-]{1,60})(["']?,?\s{1,3}|=)("[^"\n]{1,500}"|'[^'\n]{1,500}'|[^\s"',\]]{1,500})""")
 _CURL_USER = re.compile(r"""((?<!\S)(?:-u|--user|-U|--proxy-user)[ =]{1,3}["']?)([^\s:"']{1,200}:[^\s"']{1,200})""")
+_USER_OPTIONS = ("-u ", "--user", "-U ", "--proxy-user", "-u=")
+_NETRC = re.compile(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,500})")
 _LINE = re.compile(r"[^\r\n]{0,4000}")
 _VARIABLE = re.compile(r"\$[A-Za-z_]\w{0,80}")
 _TYPE = re.compile(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
@@ -49,6 +51,8 @@ def anchors(text: str, rules: Redaction) -> list[str]:
     found = [stem for stem in (rules.url_stems if "=" in text or "%3" in text else rules.stems) if stem in names]
     if "@" in text and "//" in text:
         found.append("@")
+    if "-" in text:
+        found += [option for option in _USER_OPTIONS if option in text]
     return found + shapes.anchors(text, runs)
 
 
@@ -56,7 +60,7 @@ def is_quiet(text: str, rules: Redaction) -> bool:
     """Whether nothing in the text can be secret."""
     if rules.is_open:
         return False
-    if len(text) < _SHORT and not ("=" in text or ":" in text or ">" in text or "-" in text or "%" in text):
+    if len(text) < _SHORT and not ("=" in text or ":" in text or ">" in text or "-" in text or "%" in text or "word " in text):
         return shapes.is_plain(text)  # without a separator there is no pair
     return not anchors(text, rules)
 
@@ -70,6 +74,8 @@ def text(value: str, scan: Scan) -> str:
     if scan.rules.shapes or not shapes.is_plain(value):
         value = shapes.hide(value, scan.rules.mark, scan.rules.shapes)
     value = apply(value, _pairs(value, scan))
+    if "login" in value:  # of a .netrc
+        value = _NETRC.sub(lambda found: found[1] + scan.hidden("password", found[2]), value)
     return _options(value, scan) if "-" in value else value
 
 
