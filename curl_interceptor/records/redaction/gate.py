@@ -20,7 +20,7 @@ from .scan import Scan
 
 __all__ = ["redact", "redact_text"]
 
-_URLS = frozenset(["location", "referer", "content-location", "origin", "link", "refresh"])
+_URLS = frozenset(["location", "referer", "content-location", "origin"])
 
 
 def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
@@ -106,7 +106,7 @@ class _Scrub:
         if self._strict:
             return _skeleton(url)
         parts = split(url)
-        shown = urls.target(url, self._scan)
+        shown = urls.target(parts, self._scan)
         base = f"{parts.scheme}://{parts.authority}"
         if not parts.scheme or not shown.startswith(base):
             return self._also(shown)
@@ -160,8 +160,7 @@ class _Scrub:
         if self._rules.hides(name):
             shown = secret_header(name, value, self._scan)
             return None if shown is None else self._also(shown)
-        lower = name.lower()
-        if lower in _URLS and lower not in ("link", "refresh"):
+        if name.lower() in _URLS:
             return self._also(urls.reference(value, self._scan))
         return self._also(kinds.text(value, self._scan))
 

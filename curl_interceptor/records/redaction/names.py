@@ -36,6 +36,8 @@ ENDINGS = _sequences(
     accesskeyid, awsaccesskeyid, authkey, privkey, psswd, connect sid
     auth code, authorization code, code verifier, device code, verification code, otp code, mfa code, totp code
     two factor code, 2fa code, security code, sms code, one time code, one time password, recovery code, backup code
+    stripe key, sendgrid key, mailgun key, openai key, anthropic key, twilio key, google key, maps key, firebase key
+    algolia key, datadog key, newrelic key, pusher key, aws key, azure key, github key, slack key, shopify key, cert key
     mnemonic, seed phrase, recovery phrase, secret phrase, client assertion, security answer
     user pass, db pass, smtp pass, ftp pass, mail pass, email pass, mysql pass, pg pass, redis pass, root pass
     admin pass, proxy pass, http pass, login pass, database pass, auth pass
@@ -43,10 +45,10 @@ ENDINGS = _sequences(
 )
 """A name that ends with one of these is secret."""
 
-EXACT = _sequences("pass, sid, ticket, crumb")
+EXACT = _sequences("pass, pw, sid, crumb")
 """A name that is one of these is secret."""
 
-IN_URLS = _sequences("key, code, sign, access, hash key")
+IN_URLS = _sequences("key, code, sign, access, ticket, hash key")
 """Secret in a query and in a form only: in JSON and elsewhere a bare `key` or `code` is harmless nearly always."""
 
 # What a name may go on with after the secret word. `token_type` and `token_count` are not among them.

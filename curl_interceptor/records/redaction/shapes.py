@@ -155,16 +155,16 @@ def anchors(text: str, runs: set[bytes] | None = None) -> list[str]:
         found.append("PRIVATE KEY")
     if b"/" in joined:
         found += [host for host in _WEBHOOK_HOSTS if host in text]
-        found += [segment[1] for segment in _NAMED_SEGMENT.finditer(text)]
+        found += {segment[1] for segment in _NAMED_SEGMENT.finditer(text)}
     if b"." in joined:
-        found += [tail[0] for tail in _DISCORD_TAIL.finditer(text)]
+        found += {tail[0] for tail in _DISCORD_TAIL.finditer(text)}
     return found + _scheme_anchors(text)
 
 
 def _scheme_anchors(text: str) -> list[str]:
     if not any(word in text for word in _SCHEME_WORDS):
         return []
-    return [scheme[1] for scheme in _SCHEME.finditer(text)]
+    return list({scheme[1] for scheme in _SCHEME.finditer(text)})
 
 
 def is_plain(text: str) -> bool:

@@ -24,7 +24,9 @@ _SHORT = 200
 # A name, what closes it, and what separates it from its value. A name begins where a run of its characters does, so
 # that no run is read from two places; its closing quotes may be escaped any number of times.
 _PAIR = re.compile(
-    r"""(?<![\w.%$-])([\w.%$-]{3,})([\\"'`\])]{0,40})(\s{0,5}(?:=>|:=|={1,3}|:|%3[dDaA])[ \t]{0,8}|\s{0,3}>)"""
+    r"""(?<![\w.%$-])([\w.%$-]{2,})((?:[\\"'`\])]|&quot;){0,40})
+    (\s{0,5}(?:=>|->|:=|={1,3}|:|%3[dDaA])[ \t]{0,8}|\s{0,3}>|[ ](?:is|was)[ :]{1,3}|[ ](?=["'`])|(?<=["']),[ ]?(?=["']))""",
+    re.VERBOSE,
 )
 _OPENER = re.compile(r"""(\\{0,40}|(?:u00)?)(["'`]|&quot;|%22)""")
 _BARE = re.compile(r"""(?:[^&;,\s"'<>`{}\[\]\\]|,(?![\s\w.-]{1,40}[=:])(?!\s)|'(?=[^\s),\]}])|\\(?!["'nrt])|[\[{](?=[^"'\s]))+""")
@@ -36,6 +38,9 @@ _NETRC = re.compile(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,50
 _LINE = re.compile(r"[^\r\n]{0,4000}")
 _VARIABLE = re.compile(r"\$[A-Za-z_]\w{0,80}")
 _TYPE = re.compile(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
+_DRAWN = re.compile(r"[\"'`]|(?=\S{0,200}[0-9])\S{6}")  # what prose does not go on with
+# Without any of these there is no pair of a name and a value.
+_SEPARATOR = re.compile(r"[=:>%]| -|^-|word |[\"'`],? ?[\"'`]| (?:is|was|[\"'`])")
 _WORD = re.compile(r"[A-Za-z]{1,30}[.,:;!?]?")
 _WITH_SCHEME = re.compile(r"(?i)(?:bearer|basic|token|digest|negotiate|ntlm|apikey|hawk|oauth|aws4-hmac-sha256) ")
 _WHOLE_LINE = re.compile(r"(?i)(?:digest|hawk|oauth|aws4-hmac-sha256) ")
@@ -51,7 +56,7 @@ def anchors(text: str, rules: Redaction) -> list[str]:
     found = [stem for stem in (rules.url_stems if "=" in text or "%3" in text else rules.stems) if stem in names]
     if "@" in text and "//" in text:
         found.append("@")
-    if "-" in text:
+    if " -" in text or text[:1] == "-":
         found += [option for option in _USER_OPTIONS if option in text]
     return found + shapes.anchors(text, runs)
 
@@ -60,8 +65,8 @@ def is_quiet(text: str, rules: Redaction) -> bool:
     """Whether nothing in the text can be secret."""
     if rules.is_open:
         return False
-    if len(text) < _SHORT and not ("=" in text or ":" in text or ">" in text or "-" in text or "%" in text or "word " in text):
-        return shapes.is_plain(text)  # without a separator there is no pair
+    if len(text) < _SHORT and _SEPARATOR.search(text) is None:
+        return shapes.is_plain(text)
     return not anchors(text, rules)
 
 
@@ -88,14 +93,24 @@ def _pairs(value: str, scan: Scan) -> list[Edit]:
             continue
         name = unquote(found[1]) if "%" in found[1] else found[1]
         before = value[found.start() - 1 : found.start()]
-        if hides(name, in_url=before in ("?", "&")):
+        if hides(name, in_url=before in ("?", "&")) or (before == " " and _hides_phrase(value, found, name, scan)):
             done = _hide_value(value, found, name, scan, edits)
     return edits
+
+
+def _hides_phrase(value: str, found: re.Match[str], name: str, scan: Scan) -> bool:
+    """Whether a name of two words is secret, as in `API key: …`."""
+    if name.lower() not in ("key", "code", "phrase"):
+        return False
+    word = value[max(0, found.start() - 40) : found.start()].split()[-1:]
+    return bool(word) and scan.rules.hides(f"{word[0]} {name}")
 
 
 def _hide_value(value: str, found: re.Match[str], name: str, scan: Scan, edits: list[Edit]) -> int:
     """Hide what follows a secret name, and return where the search goes on."""
     start, separator = found.end(), found[3].strip()
+    if separator[:2] in ("is", "wa") and not _DRAWN.match(value, start):
+        return start
     if separator == ">" and (found[2] or not _is_tag(value, found.start())):
         return start
     opener = _OPENER.match(value, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..url import split
+from ..url import Parts
 from .forms import parameters
 from .scan import Scan, is_harmless
 from .shapes import hide, is_plain
@@ -28,11 +28,8 @@ def reference(url: str, scan: Scan) -> str:
     return f"{path(head, scan)}{mark}{parameters(query, scan)}{hash_mark}{_fragment(fragment, scan)}"
 
 
-def target(url: str, scan: Scan) -> str:
-    """Redact the URL of a request, or its target on the wire; a URL loses userinfo and fragment."""
-    parts = split(url)
-    if not parts.scheme:
-        return reference(url, scan)
+def target(parts: Parts, scan: Scan) -> str:
+    """Redact the URL of a request; it loses userinfo and fragment."""
     # With the host in front, which tells whose path it is; a path alone could not be known for a webhook's.
     bare = path(parts._replace(query="").join(), scan)
     if len(parts.query) < 2:

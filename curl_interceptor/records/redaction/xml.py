@@ -77,7 +77,8 @@ class _Reader:
     def _attributes(self, tag: re.Match[str]) -> None:
         found = list(_ATTRIBUTE.finditer(self.text, tag.start(3), tag.end(3)))
         hides = self.scan.rules.hides
-        named = next((one[3] or one[4] or "" for one in found if one[1].lower() in _NAMING), "")
+        element = tag[2].rpartition(":")[2]
+        named = next((one[3] or one[4] or "" for one in found if one[1].lower() in _NAMING), element)
         for one in found:
             group = 3 if one[3] is not None else 4
             start, end = one.span(group)
