@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..exchange import BodyState, Exchange, RawHeaders, RequestFacts, ResponseFacts
 from ..fingerprint import fingerprint, path_shape
 from ..record import Headers, Record
-from ..url import split
+from ..url import Parts, split
 from ..variables import name_for, placeholder
 from ..wire import decode, flatten, is_chunked, sent_headers
 from . import kinds, urls
@@ -34,16 +34,15 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     """
     request, response, failure = exchange.request, exchange.response, exchange.failure
     scrub = _Scrub(rules)
-    url = scrub.url(request.url)
-    body, size = _request_body(request)
-    sent = _Message(sent_headers(request), body, request.body_state, size)
-    sent, variables = scrub.request(sent)
+    parts = split(request.url)
+    url = scrub.url(parts)
+    sent, variables = scrub.request(_question(request))
     got = scrub.message(_answer(response), "response") if response else _NOTHING
     return Record(
         id=id,
         method=request.method,
         url=url,
-        host=split(request.url).host,
+        host=parts.host,
         request_headers=sent.headers,
         request_body=sent.body,
         request_body_state=sent.state,
@@ -65,7 +64,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         cert=_certificate(request.cert),
         proxies=_proxies(request.proxies, rules),
         timeout=request.timeout,
-        fingerprint=fingerprint(exchange if url == request.url else _with_url(exchange, url)),
+        fingerprint=fingerprint(exchange if split(url).path == parts.path else _with_url(exchange, url)),
         context=tuple((name, scrub.text(value)) for name, value in exchange.context),
         variables=variables,
         notes=tuple(scrub.notes),
@@ -99,13 +98,12 @@ class _Scrub:
         self._strict = isinstance(rules, StrictRedaction)
         self.notes: list[str] = []
 
-    def url(self, url: str) -> str:
+    def url(self, parts: Parts) -> str:
         """The URL of the request, without userinfo and fragment."""
         if self._off:
-            return split(url).join()
+            return parts.join()
         if self._strict:
-            return _skeleton(url)
-        parts = split(url)
+            return _skeleton(parts)
         shown = urls.target(parts, self._scan)
         base = f"{parts.scheme}://{parts.authority}"
         if not parts.scheme or not shown.startswith(base):
@@ -115,10 +113,10 @@ class _Scrub:
     def target(self, target: str, url: str) -> str:
         """The request target on the wire, which is a path or a URL."""
         if self._off or not target.startswith("/"):
-            return target if self._off else self.url(target)
+            return target if self._off else self.url(split(target))
         parts = split(url)
         base = f"{parts.scheme}://{parts.authority}"
-        shown = self.url(base + target)
+        shown = self.url(split(base + target))
         return shown[len(base) :] if shown.startswith(base) else f"/{MARKER}"
 
     def text(self, text: str) -> str:
@@ -149,9 +147,19 @@ class _Scrub:
         if self._off:
             return message
         shown = self._body(message, side, headers or message.headers)
-        found = ((name, self.header(name, value)) for name, value in message.headers)
-        kept = tuple((name, value) for name, value in found if value is not None)
-        return shown._replace(headers=_with_length(kept, message, shown))
+        plain = self._rules.plain_headers
+        kept = []
+        for pair in message.headers:
+            if pair in plain:
+                kept.append(pair)
+                continue
+            name, value = pair
+            seen = self.header(name, value)
+            if seen == value and self._rules.also is None:
+                _remember(pair, plain)
+            if seen is not None:
+                kept.append((name, seen))
+        return _Message(_with_length(tuple(kept), message, shown), *shown[1:])
 
     def header(self, name: str, value: str) -> str | None:
         """The value of a header; None if the header is left out."""
@@ -170,8 +178,12 @@ class _Scrub:
             return message
         if self._strict:
             return self._without(message, side, "left out")
-        types = {name.lower(): value for name, value in headers if name.lower() in ("content-type", "content-encoding")}
-        kind, coding = types.get("content-type", ""), types.get("content-encoding", "")
+        kind = coding = ""
+        for name, value in headers:
+            if name[:8].lower() == "content-":
+                lower = name.lower()
+                kind = value if lower == "content-type" else kind
+                coding = value if lower == "content-encoding" else coding
         shown = redact_body(body, self._scan, content_type=kind, coding=coding, whole=message.state == "complete")
         data, note = shown
         if data is not None and self._rules.also is not None:
@@ -181,7 +193,9 @@ class _Scrub:
         if data is None:
             return message._replace(body=None, state="missing")
         size = message.size
-        return message._replace(body=data, size=None if size is None else max(len(data), size + len(data) - len(body)))
+        if len(data) != len(body) and size is not None:
+            size = max(len(data), size + len(data) - len(body))
+        return _Message(message.headers, data, message.state, size)
 
     def _without(self, message: _Message, side: str, why: str) -> _Message:
         self.notes.append(f"{side} body {why}")
@@ -255,6 +269,8 @@ class _Variables:
         return placeholder(name)
 
 
+_MOST_HEADERS = 1_000
+_LONGEST_HEADER = 500
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _NUMBER = re.compile(r"[0-9]{1,15}")
 
@@ -270,14 +286,21 @@ def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers
     )
 
 
-def _request_body(request: RequestFacts) -> tuple[bytes | None, int | None]:
+def _remember(pair: tuple[str, str], plain: set[tuple[str, str]]) -> None:
+    if len(plain) >= _MOST_HEADERS:
+        plain.clear()
+    if len(pair[1]) <= _LONGEST_HEADER:
+        plain.add(pair)
+
+
+def _question(request: RequestFacts) -> _Message:
     body, state, size = request.body, request.body_state, request.body_size
     if isinstance(body, str):
         body = body.encode("utf-8", "surrogatepass")
         size = len(body) if state == "complete" else size
     if size is None:
         size = _content_length(request.headers)
-    return body, size
+    return _Message(sent_headers(request), body, state, size)
 
 
 def _content_length(headers: RawHeaders) -> int | None:
@@ -293,9 +316,8 @@ def _answer(response: ResponseFacts) -> _Message:
     return _Message(tuple(flatten(response.headers)), body, state, response.body_size)
 
 
-def _skeleton(url: str) -> str:
+def _skeleton(parts: Parts) -> str:
     """What strict rules show of a URL: words of the path, and names of parameters."""
-    parts = split(url)
     shape = path_shape(parts.path).replace("{id}", MARKER)
     names = [part.partition("=")[0] for part in parts.query[1:].split("&")] if parts.query else []
     query = "&".join(f"{name}={MARKER}" for name in names)

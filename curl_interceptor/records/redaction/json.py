@@ -19,7 +19,8 @@ __all__ = ["document", "is_json"]
 _START = re.compile(r"\s*[\[{\"]")
 # A string that is cut goes to the end, so that no quote is ever tried twice.
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)("|\\?\Z)(\s*:)?|[{}\[\],:\s]+|[^\s"{}\[\],:]+', re.DOTALL)
-_SCALAR = re.compile(r'\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|[{\[])')
+# From the end of a name to its value, which is a string, another scalar, or the beginning of something larger.
+_MEMBER = re.compile(r'"\s*:\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|[{\[])')
 # A quote, a slash, or a letter that would show another way.
 _ESCAPED = re.compile(r'\\(?:["/\\]|u00[2-7])')
 _NAMES = frozenset(["name", "key", "header", "field", "param", "parameter", "property", "attribute", "id", "k", "n"])
@@ -78,27 +79,22 @@ def _around_words(text: str, scan: Scan) -> list[Edit] | None:
 def _edit_around(text: str, start: int, end: int, scan: Scan, edits: dict[int, Edit]) -> bool:
     """Look at one string; False if the tokens around it have to be known."""
     content = text[start:end]
-    if _is_followed_by_colon(text, end):
+    member = _MEMBER.match(text, end)
+    if member:
         if not scan.rules.hides(content):
             return True
-        value = _SCALAR.match(text, text.index(":", end) + 1)
-        if value is None or value.lastindex is None:
+        if member.lastindex is None:
             return False
-        first, last = value.span(value.lastindex)
-        edits[first] = _scalar_edit(text, first, last, content, scan, quoted=value.lastindex == 1)
+        first, last = member.span(member.lastindex)
+        edits[first] = _scalar_edit(text, first, last, content, scan, quoted=member.lastindex == 1)
         return True
-    if len(content) < 100 and scan.rules.hides(content) and words(content):
+    if len(content) < 100 and scan.rules.hides(content):
         return False  # {"name": "db_password", "value": …}
     if start not in edits:
         shown = _content(content, scan)
         if shown != content:
             edits[start] = (start, end, shown)
     return True
-
-
-def _is_followed_by_colon(text: str, quote: int) -> bool:
-    following = text[quote + 1 : quote + 2]
-    return following == ":" or (following.isspace() and text[quote + 1 : quote + 200].lstrip()[:1] == ":")
 
 
 def _scalar_edit(text: str, start: int, end: int, name: str, scan: Scan, *, quoted: bool) -> Edit:
@@ -130,6 +126,8 @@ def _unescaped(raw: str) -> str:
 
 def _escaped(plain: str, raw: str) -> str:
     """Write a string as it was written before."""
+    if plain.isalnum():
+        return plain  # a marker, nearly always
     made = json.dumps(plain, ensure_ascii=raw.isascii())[1:-1]
     return made.replace("/", "\\/") if "\\/" in raw else made
 

@@ -77,7 +77,7 @@ _GLUED: dict[str, tuple[str, ...]] = {
 # Qualifiers that mean something else behind these: `token_id` and `key_id` name a thing, `session_data` holds it.
 _NAMED_BY_ID = frozenset(["token", "secret", "signature", "credential", "authorization", "key", "cookie", "auth"])
 # Too common to be searched for; the word before them will do.
-_GENERAL = frozenset(["id", "number", "response", "answer", "phrase", "verifier", "hash"])
+_GENERAL = frozenset(["id", "word", "number", "response", "answer", "phrase", "verifier", "hash"])
 _PLURALS = {"keys": "key", "passes": "pass", "cookies": "cookie", "sigs": "sig", "codes": "code", "creds": "cred"}
 
 

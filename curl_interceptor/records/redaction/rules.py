@@ -91,6 +91,8 @@ class Redaction:
     is_open: bool = field(init=False, repr=False, compare=False, default=False)
     """Whether there are patterns of the user's, so that nothing can be said of a text without searching it."""
     _known: dict[tuple[str, bool], bool] = field(init=False, repr=False, compare=False, default_factory=dict)
+    plain_headers: set[tuple[str, str]] = field(init=False, repr=False, compare=False, default_factory=set)
+    """Headers in which nothing was found: most of them come again with each call."""
 
     def __post_init__(self) -> None:
         for title in ("names", "exact", "keep", "remove", "shapes"):

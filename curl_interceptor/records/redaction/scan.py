@@ -28,6 +28,7 @@ _SCHEMES = frozenset(
 )
 _CARRIERS = ("authorization", "auth", "authentication", "bearer", "token")
 _HARMLESS = frozenset(["true", "false", "null", "none", "nil", "undefined", "yes", "no", '""', "''", "[]", "{}"])
+_LONGEST_HARMLESS = max(map(len, _HARMLESS))
 _NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 # What stands for a secret already: a variable of a shell, a template or GraphQL.
 _PLACEHOLDER = re.compile(r"\$\{?[A-Z][A-Z0-9_]{0,80}\}?|\{\{ ?[\w.]{1,80} ?\}\}|%\([A-Za-z_]{1,80}\)s|\*{3,100}")
@@ -36,7 +37,9 @@ _PLACEHOLDER = re.compile(r"\$\{?[A-Z][A-Z0-9_]{0,80}\}?|\{\{ ?[\w.]{1,80} ?\}\}
 def is_harmless(value: str) -> bool:
     """Whether there is nothing to hide: an empty value, a boolean, a placeholder, or a marker of ours."""
     bare = value.strip()
-    return not bare or is_marker(bare) or bare.lower() in _HARMLESS or _PLACEHOLDER.fullmatch(bare) is not None
+    if not bare or is_marker(bare) or (len(bare) <= _LONGEST_HARMLESS and bare.lower() in _HARMLESS):
+        return True
+    return bare[0] in "${%*" and _PLACEHOLDER.fullmatch(bare) is not None
 
 
 def apply(text: str, edits: list[Edit]) -> str:
@@ -80,11 +83,12 @@ class Scan:
 
     def hidden(self, name: str, value: str) -> str:
         """Return what may be shown of a value that stands under a secret name."""
-        if is_harmless(value) or (_NUMBER.fullmatch(value) and counts(name)):
+        if is_harmless(value) or (value[-1].isdigit() and _NUMBER.fullmatch(value) and counts(name)):
             return value
-        scheme, space, rest = value.partition(" ")
-        if space and scheme.lower() in _SCHEMES and name.lower().endswith(_CARRIERS):
-            return value if is_harmless(rest) else f"{scheme} {self.rules.mark(rest)}"
+        if " " in value:
+            scheme, _, rest = value.partition(" ")
+            if scheme.lower() in _SCHEMES and name.lower().endswith(_CARRIERS):
+                return value if is_harmless(rest) else f"{scheme} {self.rules.mark(rest)}"
         return self.rules.mark(value)
 
     def drops(self) -> bool:

@@ -162,7 +162,7 @@ def anchors(text: str, runs: set[bytes] | None = None) -> list[str]:
 
 
 def _scheme_anchors(text: str) -> list[str]:
-    if not any(word in text for word in _SCHEME_WORDS):
+    if not [word for word in _SCHEME_WORDS if word in text]:  # a list is made faster than a generator
         return []
     return list({scheme[1] for scheme in _SCHEME.finditer(text)})
 
