@@ -7,23 +7,28 @@ With pytest nothing needs to be set up: the plugin records in every test, unless
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
+import logging
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote, quote_plus
 
-from . import recording
+from . import dialects, recording
 from .delivery.destination import Destination
 from .delivery.pipeline import pipelines
 from .delivery.transport import Transport, register_scheme
 from .dialects import render
+from .errors import ConfigurationError
 from .inspectors.base import Answer, Entry, Inspector, Payload
 from .policies import BatchPolicy, TransportPolicy
 from .records.record import Record
 
-__all__ = ["Captured", "RecordingInspector", "captured", "delivering"]
+__all__ = ["Captured", "RecordingInspector", "assert_absent", "captured", "delivering"]
 
 _SCHEME = "recording"
 _numbers = itertools.count(1)
@@ -36,6 +41,7 @@ class _Recording:
     def __init__(self) -> None:
         self.address = f"{_SCHEME}:{next(_numbers)}"
         self.entries: list[Entry] = []
+        self.payloads: list[Payload] = []
         _recordings[self.address] = self
 
 
@@ -56,6 +62,7 @@ class _MemoryTransport:
         found = _recordings.get(self._address)
         if found is not None:
             found.entries.extend(payload.entries)
+            found.payloads.append(payload)
         return Answer(200, {})
 
     def close(self) -> None:
@@ -142,10 +149,17 @@ class Captured:
         """The curl commands of the records."""
         return [render(record) for record in self.records]
 
+    @property
+    def payloads(self) -> list[Payload]:
+        """What would have been posted; waits up to 5 s for what is on its way."""
+        _settle()
+        return list(self._recording.payloads)
+
     def clear(self) -> None:
         """Forget what was captured so far."""
         _settle()
         self._recording.entries.clear()
+        self._recording.payloads.clear()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -179,6 +193,99 @@ def captured() -> Iterator[Captured]:
     recorder = Captured()
     with _recording_by(recorder):
         yield recorder
+
+
+@contextmanager
+def assert_absent(secrets: Collection[str]) -> Iterator[Captured]:
+    """Fail if a secret leaves the process while the block runs, by whatever exit of ours.
+
+    What is captured is recorded as by `captured()`. Looked at are the records, their commands in every dialect, the
+    payloads, everything that is logged by anybody, and what pipelines and their statistics say of themselves. A secret
+    is found as it is, and as it would stand in JSON, in a URL and in base64.
+
+    Parameters
+    ----------
+    secrets: What must not be seen, such as the password that the test logs in with.
+
+    Yields
+    ------
+    Captured
+        As `captured()` does.
+
+    Raises
+    ------
+    AssertionError
+        At the end of the block; it says where a secret was seen, and not what it is.
+    """
+    if isinstance(secrets, (str, bytes)) or not all(isinstance(secret, str) and secret for secret in secrets):
+        raise ConfigurationError("secrets must be a list of texts that are not empty, such as ['s3cr3t']")
+    with _logged() as lines, captured() as recorder:
+        yield recorder
+        exits = list(_exits(recorder, lines))
+    for number, secret in enumerate(secrets, 1):
+        for place, text in exits:
+            if any(writing in text for writing in _writings(secret)):
+                raise AssertionError(f"secret {number} of {len(secrets)} was seen in {place}")
+
+
+def _exits(recorder: Captured, lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield everything that leaves, and a name for it."""
+    for record in recorder.records:
+        title = f"the record of {record.method} {record.host}"
+        yield title, repr(record)
+        yield from ((title, body.decode("utf-8", "replace")) for body in _bodies(record))
+        for dialect in dialects.names():
+            yield f"the {dialect} command of {record.method} {record.host}", render(record, dialect=dialect)
+    for payload in recorder.payloads:
+        yield "a payload", payload.body.decode("utf-8", "replace")
+        yield "a payload's headers", repr(payload.headers)
+    for pipeline in pipelines():
+        yield "the statistics", repr(pipeline.stats())
+        yield "the repr of a pipeline", repr(pipeline)
+    yield from (("a log record", line) for line in lines)
+
+
+def _bodies(record: Record) -> Iterator[bytes]:
+    for body in (record.request_body, record.response_body):
+        if body:
+            yield body
+
+
+def _writings(secret: str) -> set[str]:
+    """How a secret may be written down."""
+    code = secret.encode("utf-8", "surrogatepass")
+    # The end of the base64 depends on what follows, so it is left out.
+    whole = base64.b64encode(code[: len(code) // 3 * 3]).decode("ascii")
+    return {secret, json.dumps(secret)[1:-1], quote(code, safe=""), quote_plus(code)} | (
+        {whole} if len(whole) > 4 else set()
+    )
+
+
+@contextmanager
+def _logged() -> Iterator[list[str]]:
+    """Collect what is logged in the process, at every level."""
+    lines: list[str] = []
+    handler = _Lines(lines)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.NOTSET + 1)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    """Keeps records as text, with the traceback if there is one."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
 
 
 @contextmanager

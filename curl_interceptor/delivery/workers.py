@@ -16,6 +16,7 @@ from ..errors import BadPayload, DeliveryError, Transient
 from .guard import delivering, is_for_us
 from .lane import Job
 from .outcome import Outcome
+from .unseen import unseen
 
 __all__ = ["Workers", "attempt"]
 
@@ -188,7 +189,7 @@ def attempt(job: Job) -> Outcome:
     lane = job.lane
     error: DeliveryError | None = None
     try:
-        with delivering():
+        with delivering(), unseen():
             lane.breaker.call(lambda: _post(job), trial=job.trial)
     except DeliveryError as caught:
         error = caught

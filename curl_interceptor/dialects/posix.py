@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeGuard
 from ..records.record import Record
 from ..records.url import Parts, split
 from .dialect import Dialect
-from .quoting import ARGUMENT_LIMIT, feed, is_line, quote, quote_line, show
+from .quoting import ARGUMENT_LIMIT, feed, is_line, quote, quote_line, quote_with_variables, show
 
 __all__ = ["DIALECT", "render"]
 
@@ -265,6 +265,9 @@ def _address(request: _Request, quote: Quote) -> Iterator[str]:
 def _headers(request: _Request, quote: Quote) -> Iterator[str]:
     """Yield the headers, and what stops curl from sending others."""
     names, has_body = request.values, request.body is not None
+    variables: dict[str, list[str]] = {}
+    for variable, header in request.record.variables:
+        variables.setdefault(header, []).append(variable)
     for name in ("User-Agent", "Accept"):
         if name.lower() not in names:
             yield f"-H '{name}:'"
@@ -282,7 +285,8 @@ def _headers(request: _Request, quote: Quote) -> Iterator[str]:
     for name, value in request.record.request_headers:
         if not _is_implied(request, name.lower(), value, closing):
             # Without the semicolon curl would take an empty header for one that is not wanted.
-            yield "-H " + quote(f"{name}: {value}" if value.strip(" \t") else f"{name};")
+            header = f"{name}: {value}" if value.strip(" \t") else f"{name};"
+            yield "-H " + (quote_with_variables(header, variables[name], quote) if name in variables else quote(header))
     if request.framed and "transfer-encoding" not in names:
         yield "-H 'Transfer-Encoding: chunked'"
     if "accept-encoding" in names and request.record.method != "HEAD":

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Callable, Collection
 
-__all__ = ["ARGUMENT_LIMIT", "feed", "is_line", "quote", "quote_line", "show"]
+from ..records.variables import split
+
+__all__ = ["ARGUMENT_LIMIT", "feed", "is_line", "quote", "quote_line", "quote_with_variables", "show"]
 
 ARGUMENT_LIMIT = 131_071
 """Bytes of the longest argument that Linux takes."""
@@ -29,6 +32,9 @@ _PRINTABLE = bytes(range(0x20, 0x7F))
 _FIT = _PRINTABLE.translate(None, b"!'%\\")
 _ESCAPES = {chr(code): f"\\{code:03o}" for code in range(256)} | {"\n": "\\n", "\r": "\\r", "\t": "\\t", "%": "%%"}
 
+# Between double quotes as well as between single ones.
+_MEANS_NOTHING = re.compile(r"[A-Za-z0-9 :;=,._+/()@*%-]*")
+
 # How many characters more than base64 a text may take for staying readable.
 _READABLE = 200
 
@@ -43,6 +49,20 @@ def quote_line(text: str) -> str:
     if "'" in text or "\\" in text:
         text = _OUTSIDE.sub(_outside, text)
     return f"'{text}'"
+
+
+def quote_with_variables(text: str, variables: Collection[str], quote: Callable[[str], str]) -> str:
+    """Return one word of the shell in which the shell itself puts the values of variables.
+
+    Double quotes hold the whole word where nothing in it means anything to a shell, and each variable alone elsewhere.
+    """
+    pieces = split(text, variables)
+    literal = "".join(text for text, _ in pieces)
+    # What follows a variable must not belong to its name; zsh takes a colon for a modifier.
+    apart = all(not text or not (text[0].isalnum() or text[0] in "_:") for text, _ in pieces[1:])
+    if apart and _MEANS_NOTHING.fullmatch(literal):
+        return '"' + "".join(f"{text}{f'${variable}' if variable else ''}" for text, variable in pieces) + '"'
+    return "".join((quote(text) if text else "") + (f'"${variable}"' if variable else "") for text, variable in pieces)
 
 
 def show(text: str) -> str:

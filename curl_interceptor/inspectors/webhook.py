@@ -44,6 +44,10 @@ def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
         "suppressed": record.suppressed,
         "context": {_text(name): _text(value) for name, value in record.context},
     }
+    if record.variables:
+        facts["variables"] = {name: _text(header) for name, header in record.variables}
+    if record.notes:
+        facts["notes"] = list(record.notes)
     if record.suppressed_since is not None:
         since = datetime.fromtimestamp(record.suppressed_since, timezone.utc)
         facts["suppressed_since"] = since.isoformat(timespec="milliseconds")

@@ -45,6 +45,9 @@ class RequestFacts(NamedTuple):
     client: str = ""
     """`User-Agent` that the HTTP client adds when the app sends none."""
 
+    def __repr__(self) -> str:
+        return "RequestFacts(not redacted, so not shown)"
+
 
 class ResponseFacts(NamedTuple):
     """The head of the response, and the head of its body."""
@@ -57,6 +60,9 @@ class ResponseFacts(NamedTuple):
     body_size: int | None = None
     version: int | None = None
 
+    def __repr__(self) -> str:
+        return "ResponseFacts(not redacted, so not shown)"
+
 
 class Failure(NamedTuple):
     """The exception that the app got instead of a response, or while it read one."""
@@ -65,6 +71,9 @@ class Failure(NamedTuple):
     message: str
     kinds: tuple[str, ...]
     """Qualified names of the exception's class and of all its bases."""
+
+    def __repr__(self) -> str:
+        return f"Failure({self.type!r}, …)"
 
 
 def failure_of(
@@ -98,3 +107,6 @@ class Exchange(NamedTuple):
     """Seconds from the start to the end of the response's body; None where it was not seen."""
     context: tuple[tuple[str, str], ...] = ()
     """Labels of where the call came from, such as a request id."""
+
+    def __repr__(self) -> str:
+        return "Exchange(not redacted, so not shown)"

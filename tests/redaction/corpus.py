@@ -85,19 +85,117 @@ def _failure(message: str) -> Failure:
     return Failure("requests.exceptions.ConnectionError", message, ("builtins.OSError",))
 
 
-HEADERS = """Authorization Proxy-Authorization X-Api-Key X-API-Token X-Auth-Token X-Amz-Security-Token X-Vault-Token
-    PRIVATE-TOKEN DD-API-KEY Ocp-Apim-Subscription-Key X-Functions-Key X-CSRF-Token X-XSRF-TOKEN X-Session-Id
-    X-Hub-Signature-256 Stripe-Signature X-Slack-Signature X-Shopify-Access-Token X-Shopify-Hmac-Sha256 X-Auth-Key apikey
-    api_key x-client-secret X-User-Password X-Goog-Api-Key X-GitHub-Token Cf-Access-Client-Secret X-Plex-Token
-    X-Twilio-Signature X-Amzn-Oidc-Accesstoken""".split()
-PARAMETERS = """access_token id_token refresh_token api_key apikey key code token client_secret password secret auth jwt otp
-    session_id sig signature X-Amz-Signature X-Amz-Credential X-Amz-Security-Token AWSAccessKeyId X-Goog-Signature sid
-    oauth_token oauth_signature hmac user%5Bpassword%5D API%5FKEY hapikey subscription-key""".split()
-FIELDS = """password passwd pwd passphrase newPassword oldPassword password_confirmation dbPassword DB_PASSWORD secret
-    clientSecret client_secret secretKey aws_secret_access_key apiKey api_key APIKey accessToken access_token
-    refresh_token idToken authToken privateKey private_key sessionId session_token csrfToken csrfmiddlewaretoken
-    authorization otp signature credentials passcode encryptionKey user.password x-api-key webhook_secret signing_key
-    verification_code bearer_token jwt accountKey sharedAccessKey connectionPassword hashed_password""".split()
+HEADERS = [
+    "Authorization",
+    "Proxy-Authorization",
+    "X-Api-Key",
+    "X-API-Token",
+    "X-Auth-Token",
+    "X-Amz-Security-Token",
+    "X-Vault-Token",
+    "PRIVATE-TOKEN",
+    "DD-API-KEY",
+    "Ocp-Apim-Subscription-Key",
+    "X-Functions-Key",
+    "X-CSRF-Token",
+    "X-XSRF-TOKEN",
+    "X-Session-Id",
+    "X-Hub-Signature-256",
+    "Stripe-Signature",
+    "X-Slack-Signature",
+    "X-Shopify-Access-Token",
+    "X-Shopify-Hmac-Sha256",
+    "X-Auth-Key",
+    "apikey",
+    "api_key",
+    "x-client-secret",
+    "X-User-Password",
+    "X-Goog-Api-Key",
+    "X-GitHub-Token",
+    "Cf-Access-Client-Secret",
+    "X-Plex-Token",
+    "X-Twilio-Signature",
+    "X-Amzn-Oidc-Accesstoken",
+]
+PARAMETERS = [
+    "access_token",
+    "id_token",
+    "refresh_token",
+    "api_key",
+    "apikey",
+    "key",
+    "code",
+    "token",
+    "client_secret",
+    "password",
+    "secret",
+    "auth",
+    "jwt",
+    "otp",
+    "session_id",
+    "sig",
+    "signature",
+    "X-Amz-Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "AWSAccessKeyId",
+    "X-Goog-Signature",
+    "sid",
+    "oauth_token",
+    "oauth_signature",
+    "hmac",
+    "user%5Bpassword%5D",
+    "API%5FKEY",
+    "hapikey",
+    "subscription-key",
+]
+FIELDS = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "newPassword",
+    "oldPassword",
+    "password_confirmation",
+    "dbPassword",
+    "DB_PASSWORD",
+    "secret",
+    "clientSecret",
+    "client_secret",
+    "secretKey",
+    "aws_secret_access_key",
+    "apiKey",
+    "api_key",
+    "APIKey",
+    "accessToken",
+    "access_token",
+    "refresh_token",
+    "idToken",
+    "authToken",
+    "privateKey",
+    "private_key",
+    "sessionId",
+    "session_token",
+    "csrfToken",
+    "csrfmiddlewaretoken",
+    "authorization",
+    "otp",
+    "signature",
+    "credentials",
+    "passcode",
+    "encryptionKey",
+    "user.password",
+    "x-api-key",
+    "webhook_secret",
+    "signing_key",
+    "verification_code",
+    "bearer_token",
+    "jwt",
+    "accountKey",
+    "sharedAccessKey",
+    "connectionPassword",
+    "hashed_password",
+]
 TOKENS = {
     "jwt": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
     "aws": "AKIAIOSFODNN7EXAMPLQ",
@@ -144,7 +242,11 @@ def _headers() -> Iterator[Planted]:
     for text in ("sid={}; Path=/; HttpOnly", "a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT, sid={}; Secure", "sid={}"):
         yield _fill("set-cookie", text, LONG, exchange(response_headers=(("Set-Cookie", text.format(LONG)),)))
     values = {
-        "Location": ("https://app.example.com/cb?code={}", "https://app.example.com/cb#access_token={}&x=1", "/x?token={}"),
+        "Location": (
+            "https://app.example.com/cb?code={}",
+            "https://app.example.com/cb#access_token={}&x=1",
+            "/x?token={}",
+        ),
         "Referer": ("https://u:{}@example.com/", "https://example.com/?session_id={}"),
         "X-Forwarded-Uri": ("/login?password={}",),
         "X-Debug": ("user=bob password={}", '{{"token": "{}"}}', "https://bob:{}@db.example.com/"),
@@ -255,7 +357,7 @@ def _json() -> Iterator[Planted]:
     lines = "\n".join(json.dumps({"n": n, "password": f"{LONG}{n}"}) for n in range(3))
     for made in _both("application/x-ndjson", lines):
         yield _fill("NDJSON", "lines", LONG, made)
-    for query in ("mutation { login(user: \"bob\", password: \"{}\") { id } }", "query { me(token: \"{}\") { id } }"):
+    for query in ('mutation { login(user: "bob", password: "{}") { id } }', 'query { me(token: "{}") { id } }'):
         body = json.dumps({"query": query.replace("{}", LONG), "variables": {}})
         yield _fill("GraphQL", query, LONG, exchange(body=body))
         yield _fill("GraphQL", "raw " + query, LONG, exchange(body=query.replace("{}", LONG)))
@@ -317,7 +419,9 @@ def _forms() -> Iterator[Planted]:
                 for made in _both(content_type, body):
                     yield _fill("multipart", f"{name} {content_type}", LONG, made)
     inner = f'--B\r\nContent-Disposition: form-data; name="f"; filename="c.json"\r\nContent-Type: application/json\r\n\r\n{{"password": "{LONG}"}}\r\n--B--'
-    yield _fill("multipart", "file", LONG, exchange(headers=(("Content-Type", "multipart/form-data; boundary=B"),), body=inner))
+    yield _fill(
+        "multipart", "file", LONG, exchange(headers=(("Content-Type", "multipart/form-data; boundary=B"),), body=inner)
+    )
 
 
 def _xml() -> Iterator[Planted]:
@@ -404,7 +508,9 @@ def _tokens() -> Iterator[Planted]:
         yield _fill("private key", "PEM", LONG, made, named=False)
     yield _fill("private key", "cut", LONG, exchange(body=_PEM.format(key)[:70], state="cut"), named=False)
     for text in ("bearer {}", "Basic {}=="):
-        yield _fill("scheme in text", text, LONG, exchange(response=f"sent {text.format(LONG)} twice".encode()), named=False)
+        yield _fill(
+            "scheme in text", text, LONG, exchange(response=f"sent {text.format(LONG)} twice".encode()), named=False
+        )
 
 
 def _others() -> Iterator[Planted]:

@@ -17,8 +17,15 @@ from .scan import Scan
 __all__ = ["Body", "redact_body"]
 
 _LARGEST = 4 * 1024 * 1024  # characters that a compressed body may grow to
-_WIDE = ((b"\xff\xfe\0\0", "utf-32-le"), (b"\0\0\xfe\xff", "utf-32-be"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_UNKNOWN_CODINGS = frozenset(["br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "lzma", "xz"])
+_WIDE = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_UNKNOWN_CODINGS = frozenset(
+    ["br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "lzma", "xz"]
+)
 _MAGIC = (b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh")
 
 

@@ -198,9 +198,7 @@ def _hidden_by(frame: _Frame, scan: Scan) -> str | None:
     return frame.named if frame.items == 1 and frame.is_array else None
 
 
-def _scalar(
-    text: str, start: int, end: int, quoted: bool, frame: _Frame, scan: Scan, edits: list[Edit]
-) -> None:
+def _scalar(text: str, start: int, end: int, quoted: bool, frame: _Frame, scan: Scan, edits: list[Edit]) -> None:
     name = _hidden_by(frame, scan)
     if name is not None and (quoted or frame.hidden is None or not frame.is_object or scan.rules.hides(frame.key)):
         edits.append(_scalar_edit(text, start, end, name, scan, quoted=quoted))

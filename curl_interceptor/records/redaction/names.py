@@ -53,12 +53,65 @@ IN_URLS = _sequences("key, code, sign, access, ticket, hash key")
 
 # What a name may go on with after the secret word. `token_type` and `token_count` are not among them.
 _QUALIFIERS = frozenset(
-    """
-    value val values hash hashed digest confirmation confirm confirmed repeat repeated again verify verification retype
-    new old current previous next plain plaintext clear cleartext raw encrypted enc encoded base64 b64 hex string
-    text header input field param parameter env base material pem der str bytes binary data jwt id sha sha1 sha256
-    sha512 md5 v primary secondary
-    """.split()
+    [
+        "value",
+        "val",
+        "values",
+        "hash",
+        "hashed",
+        "digest",
+        "confirmation",
+        "confirm",
+        "confirmed",
+        "repeat",
+        "repeated",
+        "again",
+        "verify",
+        "verification",
+        "retype",
+        "new",
+        "old",
+        "current",
+        "previous",
+        "next",
+        "plain",
+        "plaintext",
+        "clear",
+        "cleartext",
+        "raw",
+        "encrypted",
+        "enc",
+        "encoded",
+        "base64",
+        "b64",
+        "hex",
+        "string",
+        "text",
+        "header",
+        "input",
+        "field",
+        "param",
+        "parameter",
+        "env",
+        "base",
+        "material",
+        "pem",
+        "der",
+        "str",
+        "bytes",
+        "binary",
+        "data",
+        "jwt",
+        "id",
+        "sha",
+        "sha1",
+        "sha256",
+        "sha512",
+        "md5",
+        "v",
+        "primary",
+        "secondary",
+    ]
 )
 # Written without a boundary, and the ending that each stands for; no English word ends with one of them.
 _GLUED: dict[str, tuple[str, ...]] = {

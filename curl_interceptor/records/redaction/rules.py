@@ -162,7 +162,7 @@ def _matches(pattern: object, name: str) -> bool:
 def _listed(title: str, value: Any) -> tuple[Any, ...]:
     kinds = {"names": (str, re.Pattern), "keep": (str, re.Pattern), "shapes": (re.Pattern,)}.get(title, (str,))
     example = "[re.compile('acme_[0-9a-f]{32}')]" if title == "shapes" else "['internal-id']"
-    good = isinstance(value, Collection) and not isinstance(value, (str, bytes))
+    good = isinstance(value, Collection) and not isinstance(value, (str, bytes, dict))
     if not good or not all(isinstance(item, kinds) and _means(item) for item in value):
         raise ConfigurationError(f"redaction: {title} must be a list such as {example}, got {value!r}")
     return tuple(value)

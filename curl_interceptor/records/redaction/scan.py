@@ -21,10 +21,33 @@ _DEEPEST = 12
 
 # The word before a credential, which says how to use it. Anything else that stands first may be the secret itself.
 _SCHEMES = frozenset(
-    """
-    basic bearer digest negotiate ntlm token apikey api-key aws4-hmac-sha256 hawk oauth dpop hoba mutual vapid gnap
-    privatetoken sentry signature sso-key sharedaccesssignature sharedkey scram-sha-256 genie-key bot
-    """.split()
+    [
+        "basic",
+        "bearer",
+        "digest",
+        "negotiate",
+        "ntlm",
+        "token",
+        "apikey",
+        "api-key",
+        "aws4-hmac-sha256",
+        "hawk",
+        "oauth",
+        "dpop",
+        "hoba",
+        "mutual",
+        "vapid",
+        "gnap",
+        "privatetoken",
+        "sentry",
+        "signature",
+        "sso-key",
+        "sharedaccesssignature",
+        "sharedkey",
+        "scram-sha-256",
+        "genie-key",
+        "bot",
+    ]
 )
 _CARRIERS = ("authorization", "auth", "authentication", "bearer", "token")
 _HARMLESS = frozenset(["true", "false", "null", "none", "nil", "undefined", "yes", "no", '""', "''", "[]", "{}"])
@@ -47,7 +70,8 @@ def apply(text: str, edits: list[Edit]) -> str:
     if not edits:
         return text
     edits.sort()
-    pieces, end = [], 0
+    pieces: list[str] = []
+    end = 0
     for start, stop, new in edits:
         if start < end:
             continue
@@ -94,5 +118,3 @@ class Scan:
     def drops(self) -> bool:
         """Whether headers and parameters with a secret are left out."""
         return self.rules.mode == "drop"
-
-

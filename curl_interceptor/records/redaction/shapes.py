@@ -50,7 +50,9 @@ _SHAPES: list[tuple[str, re.Pattern[str]]] = [
     *_token("npm_", "hf_", "gsk_", "r8_", "lin_api_", "lin_oauth_", "pplx-", "xai-", rest=_ALNUM, least=20),
     *_shape("pypi-", _START + r"(pypi-(?=[\w-]*[0-9A-Z])[\w-]{20,})"),
     *_token("glsa_", "glc_", "figd_", "sbp_", "nfp_", "phx_", "tskey-", "lsv2_", "ntn_", "rubygems_", "dckr_pat_"),
-    *_token("pscale_tkn_", "pscale_pw_", "pscale_oauth_", "sntrys_", "sntryu_", "bkua_", "tfp_", "sqp_", "squ_", "rdme_"),
+    *_token(
+        "pscale_tkn_", "pscale_pw_", "pscale_oauth_", "sntrys_", "sntryu_", "bkua_", "tfp_", "sqp_", "squ_", "rdme_"
+    ),
     *_token("dop_v1_", "doo_v1_", "dor_v1_", rest="[0-9a-f]", least=32),
     *_token("shpat_", "shpss_", "shpca_", "shppa_", rest="[0-9a-fA-F]", least=20),
     *_token("sq0atp-", "sq0csp-", "HRKU-", "ATATT3x", "ATCTT3x", "ATBB", "PMAK-", "NRAK-", "CFPAT-", "FLWSECK"),
@@ -73,9 +75,7 @@ _SHAPES: list[tuple[str, re.Pattern[str]]] = [
 _DISCORD = re.compile(r"(?<![\w-])([A-Za-z][\w-]{22,28}\.[\w-]{6}\.[\w-]{25,45})(?![\w-])")
 _DISCORD_TAIL = re.compile(r"\.[\w-]{6}\.[\w-]{25}")
 
-_PEM = re.compile(
-    r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:[A-Za-z0-9+/=\s\\:,._]|-(?!----))+)"
-)
+_PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:[A-Za-z0-9+/=\s\\:,._]|-(?!----))+)")
 # A scheme's word and what it carries. A parameter behind it (`Bearer realm="…"`) is a challenge, and prose has neither
 # digits nor capitals.
 _SCHEME = re.compile(
