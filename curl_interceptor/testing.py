@@ -200,8 +200,8 @@ def assert_absent(secrets: Collection[str]) -> Iterator[Captured]:
     """Fail if a secret leaves the process while the block runs, by whatever exit of ours.
 
     What is captured is recorded as by `captured()`. Looked at are the records, their commands in every dialect, the
-    payloads, everything that is logged by anybody, and what pipelines and their statistics say of themselves. A secret
-    is found as it is, and as it would stand in JSON, in a URL and in base64.
+    payloads, what this library logs, and what pipelines and their statistics say of themselves. A secret is found as it
+    is, and as it would stand in JSON, in a URL and in base64. What the app and other libraries log is their own affair.
 
     Parameters
     ----------
@@ -256,14 +256,13 @@ def _writings(secret: str) -> set[str]:
     code = secret.encode("utf-8", "surrogatepass")
     # The end of the base64 depends on what follows, so it is left out.
     whole = base64.b64encode(code[: len(code) // 3 * 3]).decode("ascii")
-    return {secret, json.dumps(secret)[1:-1], quote(code, safe=""), quote_plus(code)} | (
-        {whole} if len(whole) > 4 else set()
-    )
+    writings = {secret, json.dumps(secret)[1:-1], quote(code, safe=""), quote_plus(code)}
+    return writings | {whole} if len(whole) > 4 else writings
 
 
 @contextmanager
 def _logged() -> Iterator[list[str]]:
-    """Collect what is logged in the process, at every level."""
+    """Collect what is logged by us, at every level."""
     lines: list[str] = []
     handler = _Lines(lines)
     root = logging.getLogger()
@@ -285,7 +284,9 @@ class _Lines(logging.Handler):
         self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(self.format(record))
+        thread = record.threadName or ""
+        if record.name.startswith("curl_interceptor") or thread.startswith("curl-interceptor"):
+            self._lines.append(self.format(record))
 
 
 @contextmanager

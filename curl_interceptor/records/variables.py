@@ -1,4 +1,4 @@
-"""Shell variables in the place of secrets: a record's text holds a placeholder, and a dialect may write `$NAME` for it."""
+"""Shell variables in the place of secrets: a record holds a placeholder, and a dialect may write `$NAME` for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 40
 
 
 def name_for(header: str, part: str = "") -> str:
-    """Return the name of a variable for a header's secret, or for one cookie of it: `X-Vault-Token` has `VAULT_TOKEN`."""
+    """Return the name of a variable for a header's secret or one of its cookies: `VAULT_TOKEN` for `X-Vault-Token`."""
     name = _UNFIT.sub("_", header.upper()).strip("_").removeprefix("X_")
     if name == "AUTHORIZATION":
         name = "TOKEN"

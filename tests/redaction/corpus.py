@@ -85,119 +85,37 @@ def _failure(message: str) -> Failure:
     return Failure("requests.exceptions.ConnectionError", message, ("builtins.OSError",))
 
 
-HEADERS = [
-    "Authorization",
-    "Proxy-Authorization",
-    "X-Api-Key",
-    "X-API-Token",
-    "X-Auth-Token",
-    "X-Amz-Security-Token",
-    "X-Vault-Token",
-    "PRIVATE-TOKEN",
-    "DD-API-KEY",
-    "Ocp-Apim-Subscription-Key",
-    "X-Functions-Key",
-    "X-CSRF-Token",
-    "X-XSRF-TOKEN",
-    "X-Session-Id",
-    "X-Hub-Signature-256",
-    "Stripe-Signature",
-    "X-Slack-Signature",
-    "X-Shopify-Access-Token",
-    "X-Shopify-Hmac-Sha256",
-    "X-Auth-Key",
-    "apikey",
-    "api_key",
-    "x-client-secret",
-    "X-User-Password",
-    "X-Goog-Api-Key",
-    "X-GitHub-Token",
-    "Cf-Access-Client-Secret",
-    "X-Plex-Token",
-    "X-Twilio-Signature",
-    "X-Amzn-Oidc-Accesstoken",
-]
-PARAMETERS = [
-    "access_token",
-    "id_token",
-    "refresh_token",
-    "api_key",
-    "apikey",
-    "key",
-    "code",
-    "token",
-    "client_secret",
-    "password",
-    "secret",
-    "auth",
-    "jwt",
-    "otp",
-    "session_id",
-    "sig",
-    "signature",
-    "X-Amz-Signature",
-    "X-Amz-Credential",
-    "X-Amz-Security-Token",
-    "AWSAccessKeyId",
-    "X-Goog-Signature",
-    "sid",
-    "oauth_token",
-    "oauth_signature",
-    "hmac",
-    "user%5Bpassword%5D",
-    "API%5FKEY",
-    "hapikey",
-    "subscription-key",
-]
-FIELDS = [
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "newPassword",
-    "oldPassword",
-    "password_confirmation",
-    "dbPassword",
-    "DB_PASSWORD",
-    "secret",
-    "clientSecret",
-    "client_secret",
-    "secretKey",
-    "aws_secret_access_key",
-    "apiKey",
-    "api_key",
-    "APIKey",
-    "accessToken",
-    "access_token",
-    "refresh_token",
-    "idToken",
-    "authToken",
-    "privateKey",
-    "private_key",
-    "sessionId",
-    "session_token",
-    "csrfToken",
-    "csrfmiddlewaretoken",
-    "authorization",
-    "otp",
-    "signature",
-    "credentials",
-    "passcode",
-    "encryptionKey",
-    "user.password",
-    "x-api-key",
-    "webhook_secret",
-    "signing_key",
-    "verification_code",
-    "bearer_token",
-    "jwt",
-    "accountKey",
-    "sharedAccessKey",
-    "connectionPassword",
-    "hashed_password",
-]
+def _listed(text: str) -> list[str]:
+    return text.split()
+
+
+HEADERS = _listed(
+    """
+    Authorization Proxy-Authorization X-Api-Key X-API-Token X-Auth-Token X-Amz-Security-Token X-Vault-Token
+    PRIVATE-TOKEN X-CSRF DD-API-KEY Ocp-Apim-Subscription-Key X-Functions-Key X-CSRF-Token X-XSRF-TOKEN X-Session-Id
+    X-Hub-Signature-256 Stripe-Signature X-Slack-Signature X-Shopify-Access-Token X-Shopify-Hmac-Sha256 X-Auth-Key
+    apikey api_key x-client-secret X-User-Password X-Goog-Api-Key X-GitHub-Token Cf-Access-Client-Secret
+    X-Plex-Token X-Twilio-Signature X-Amzn-Oidc-Accesstoken
+    """
+)
+PARAMETERS = _listed(
+    """
+    access_token id_token refresh_token api_key apikey key code token client_secret password secret auth jwt otp
+    session_id sig signature X-Amz-Signature X-Amz-Credential X-Amz-Security-Token AWSAccessKeyId X-Goog-Signature
+    sid oauth_token oauth_signature hmac user%5Bpassword%5D API%5FKEY hapikey subscription-key
+    """
+)
+FIELDS = _listed(
+    """
+    password passwd pwd passphrase newPassword oldPassword password_confirmation dbPassword DB_PASSWORD secret
+    clientSecret client_secret secretKey aws_secret_access_key apiKey api_key APIKey accessToken access_token
+    refresh_token idToken authToken privateKey private_key sessionId session_token csrfToken csrfmiddlewaretoken
+    authorization otp signature credentials passcode encryptionKey user.password x-api-key webhook_secret
+    signing_key verification_code bearer_token jwt accountKey sharedAccessKey connectionPassword hashed_password
+    """
+)
 TOKENS = {
-    "jwt": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    "jwt": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",  # noqa: E501
     "aws": "AKIAIOSFODNN7EXAMPLQ",
     "aws-temporary": "ASIAY34FZKBOKMUTVV7A",
     "github": "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
@@ -418,7 +336,7 @@ def _forms() -> Iterator[Planted]:
             for content_type in ("multipart/form-data; boundary=BOUND", ""):
                 for made in _both(content_type, body):
                     yield _fill("multipart", f"{name} {content_type}", LONG, made)
-    inner = f'--B\r\nContent-Disposition: form-data; name="f"; filename="c.json"\r\nContent-Type: application/json\r\n\r\n{{"password": "{LONG}"}}\r\n--B--'
+    inner = f'--B\r\nContent-Disposition: form-data; name="f"; filename="c.json"\r\nContent-Type: application/json\r\n\r\n{{"password": "{LONG}"}}\r\n--B--'  # noqa: E501
     yield _fill(
         "multipart", "file", LONG, exchange(headers=(("Content-Type", "multipart/form-data; boundary=B"),), body=inner)
     )
@@ -579,7 +497,7 @@ _HARMLESS_FIELDS: dict[str, Any] = {
     "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     "cursor": "b3JkZXJzOjQyOmNyZWF0ZWRfYXQ",
-    "image": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E",
+    "image": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E",  # noqa: E501
     "icon": "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7",
     "link": "https://example.com/docs/authentication/tokens?page=2&sort=asc#password-reset",
     "avatar": "https://cdn.example.com/u/3f2a9c1e7b.png?s=200",
@@ -603,7 +521,7 @@ _HARMLESS_HEADERS = {
     "Access-Control-Allow-Credentials": "true",
     "WWW-Authenticate": 'Bearer realm="api.example.com", error="invalid_token", error_description="The token expired"',
     "Vary": "Cookie, Authorization",
-    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",  # noqa: E501
     "Content-Security-Policy": "default-src 'self'; img-src https://cdn.example.com data:",
     "Cache-Control": "public, max-age=31536000",
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",

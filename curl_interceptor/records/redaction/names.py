@@ -20,6 +20,10 @@ def _sequences(text: str) -> frozenset[tuple[str, ...]]:
     return frozenset(tuple(phrase.split()) for line in text.strip().splitlines() for phrase in line.split(","))
 
 
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 ENDINGS = _sequences(
     """
     authorization, authentication, auth, bearer, cookie, set cookie, credential, cred
@@ -52,66 +56,13 @@ IN_URLS = _sequences("key, code, sign, access, ticket, hash key")
 """Secret in a query and in a form only: in JSON and elsewhere a bare `key` or `code` is harmless nearly always."""
 
 # What a name may go on with after the secret word. `token_type` and `token_count` are not among them.
-_QUALIFIERS = frozenset(
-    [
-        "value",
-        "val",
-        "values",
-        "hash",
-        "hashed",
-        "digest",
-        "confirmation",
-        "confirm",
-        "confirmed",
-        "repeat",
-        "repeated",
-        "again",
-        "verify",
-        "verification",
-        "retype",
-        "new",
-        "old",
-        "current",
-        "previous",
-        "next",
-        "plain",
-        "plaintext",
-        "clear",
-        "cleartext",
-        "raw",
-        "encrypted",
-        "enc",
-        "encoded",
-        "base64",
-        "b64",
-        "hex",
-        "string",
-        "text",
-        "header",
-        "input",
-        "field",
-        "param",
-        "parameter",
-        "env",
-        "base",
-        "material",
-        "pem",
-        "der",
-        "str",
-        "bytes",
-        "binary",
-        "data",
-        "jwt",
-        "id",
-        "sha",
-        "sha1",
-        "sha256",
-        "sha512",
-        "md5",
-        "v",
-        "primary",
-        "secondary",
-    ]
+_QUALIFIERS = _listed(
+    """
+    value val values hash hashed digest confirmation confirm confirmed repeat repeated again verify verification
+    retype new old current previous next plain plaintext clear cleartext raw encrypted enc encoded base64 b64 hex
+    string text header input field param parameter env base material pem der str bytes binary data jwt id sha sha1
+    sha256 sha512 md5 v primary secondary
+    """
 )
 # Written without a boundary, and the ending that each stands for; no English word ends with one of them.
 _GLUED: dict[str, tuple[str, ...]] = {

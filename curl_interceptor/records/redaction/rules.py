@@ -106,7 +106,7 @@ class Redaction:
         unknown = sorted(" ".join(name) for name in removed - ENDINGS - IN_URLS)
         if unknown:
             raise ConfigurationError(
-                f"redaction: remove names {unknown[0]!r}, which is no word of the default set; to keep one name use keep"
+                f"redaction: remove names {unknown[0]!r}, which is not in the default set; to keep one name use keep"
             )
         added = frozenset(words(name) for name in self.names if isinstance(name, str))
         exact = frozenset(name.casefold() for name in self.exact)

@@ -19,35 +19,17 @@ Edit = tuple[int, int, str]
 
 _DEEPEST = 12
 
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # The word before a credential, which says how to use it. Anything else that stands first may be the secret itself.
-_SCHEMES = frozenset(
-    [
-        "basic",
-        "bearer",
-        "digest",
-        "negotiate",
-        "ntlm",
-        "token",
-        "apikey",
-        "api-key",
-        "aws4-hmac-sha256",
-        "hawk",
-        "oauth",
-        "dpop",
-        "hoba",
-        "mutual",
-        "vapid",
-        "gnap",
-        "privatetoken",
-        "sentry",
-        "signature",
-        "sso-key",
-        "sharedaccesssignature",
-        "sharedkey",
-        "scram-sha-256",
-        "genie-key",
-        "bot",
-    ]
+_SCHEMES = _listed(
+    """
+    basic bearer digest negotiate ntlm token apikey api-key aws4-hmac-sha256 hawk oauth dpop hoba mutual vapid gnap
+    privatetoken sentry signature sso-key sharedaccesssignature sharedkey scram-sha-256 genie-key bot
+    """
 )
 _CARRIERS = ("authorization", "auth", "authentication", "bearer", "token")
 _HARMLESS = frozenset(["true", "false", "null", "none", "nil", "undefined", "yes", "no", '""', "''", "[]", "{}"])

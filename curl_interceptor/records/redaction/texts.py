@@ -25,10 +25,11 @@ _SHORT = 200
 # that no run is read from two places; its closing quotes may be escaped any number of times.
 _PAIR = re.compile(
     r"""(?<![\w.%$-])([\w.%$-]{2,})((?:[\\"'`\])]|&quot;){0,40})
-    (\s{0,5}(?:=>|->|:=|={1,3}|:|%3[dDaA])[ \t]{0,8}|\s{0,3}>|[ ](?:is|was)[ :]{1,3}|[ ](?=["'`])|(?<=["']),[ ]?(?=["']))""",
+    (\s{0,5}(?:=>|->|:=|={1,3}|:|%3[dDaA](?:%20|\+){0,8})[ \t]{0,8} | \s{0,3}>
+    |[ ](?:is|was)[ :]{1,3} | [ ](?=["'`]) | (?<=["']),[ ]?(?=["']))""",
     re.VERBOSE,
 )
-_OPENER = re.compile(r"""(\\{0,40}|(?:u00)?)(["'`]|&quot;|%22)""")
+_OPENER = re.compile(r"""\\{0,40}(?:["'`]|&quot;|%22)""")
 _BARE = re.compile(
     r"""(?:[^&;,\s"'<>`{}\[\]\\]|,(?![\s\w.-]{1,40}[=:])(?!\s)|'(?=[^\s),\]}])|\\(?!["'nrt])|[\[{](?=[^"'\s]))+"""
 )
@@ -39,6 +40,8 @@ _OPTION = re.compile(
 _CURL_USER = re.compile(r"""((?<!\S)(?:-u|--user|-U|--proxy-user)[ =]{1,3}["']?)([^\s:"']{1,200}:[^\s"']{1,200})""")
 _USER_OPTIONS = ("-u ", "--user", "-U ", "--proxy-user", "-u=")
 _NETRC = re.compile(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,500})")
+# A parameter of a URL that was redacted already, before the URL became a part of this text.
+_MARKED = re.compile(r"REDACTED(?:-[0-9]{1,6})?(?=[?#/])")
 _LINE = re.compile(r"[^\r\n]{0,4000}")
 _VARIABLE = re.compile(r"\$[A-Za-z_]\w{0,80}")
 _TYPE = re.compile(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
@@ -117,6 +120,9 @@ def _hide_value(value: str, found: re.Match[str], name: str, scan: Scan, edits: 
         return start
     if separator == ">" and (found[2] or not _is_tag(value, found.start())):
         return start
+    marker = _MARKED.match(value, start)
+    if marker:
+        return marker.end()
     opener = _OPENER.match(value, start)
     if opener and opener[0] != "\\":
         end = _closing(value, opener.end(), opener[0])
