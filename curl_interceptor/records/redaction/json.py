@@ -36,31 +36,34 @@ def is_json(text: str) -> bool:
 
 
 def document(text: str, scan: Scan) -> tuple[str, bool]:
-    """Redact JSON, or several documents in a row; the second answer is whether it was one sound document."""
+    """Redact JSON, or several documents in a row; the second answer is whether no other room need look at it."""
+    escaped = scan.rules.is_open or ("\\" in text and _ESCAPED.search(text) is not None)
+    found = [] if escaped else anchors(text, scan.rules)
+    if not escaped and not found:
+        return text, True
     try:
         json.loads(text)
         sound = True
     except (ValueError, RecursionError):
         sound = False
-    edits = _around_words(text, scan) if sound else None
+    edits = _around(found, text, scan) if sound and not escaped else None
     return apply(text, _by_tokens(text, scan) if edits is None else edits), sound
 
 
 # -- around the words that tell of secrets ----------------------------------------------------------------------------
 
 
-def _around_words(text: str, scan: Scan) -> list[Edit] | None:
+def _around(found: list[str], text: str, scan: Scan) -> list[Edit] | None:
     """Return the edits of a sound document; None if it has to be read token by token.
 
     Without an escaped quote, the nearest quotes around a word are those of its string.
     """
-    rules = scan.rules
     lower = text.lower()
-    if rules.is_open or len(lower) != len(text) or ("\\" in text and _ESCAPED.search(text)):
+    if len(lower) != len(text):
         return None
     edits: dict[int, Edit] = {}
     seen: set[int] = set()
-    for word in anchors(text, rules):
+    for word in found:
         subject = lower if word.islower() else text
         place = subject.find(word)
         while place >= 0:

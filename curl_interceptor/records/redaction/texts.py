@@ -39,6 +39,7 @@ _OPTION = re.compile(
 )
 _CURL_USER = re.compile(r"""((?<!\S)(?:-u|--user|-U|--proxy-user)[ =]{1,3}["']?)([^\s:"']{1,200}:[^\s"']{1,200})""")
 _USER_OPTIONS = ("-u ", "--user", "-U ", "--proxy-user", "-u=")
+_USERINFO = re.compile(r"""//[^\s"'<>]{1,500}@""")  # or something like it
 _NETRC = re.compile(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,500})")
 # A parameter of a URL that was redacted already, before the URL became a part of this text.
 _MARKED = re.compile(r"REDACTED(?:-[0-9]{1,6})?(?=[?#/])")
@@ -62,7 +63,7 @@ def anchors(text: str, rules: Redaction) -> list[str]:
     names = b" ".join(runs).decode("utf-8", "replace").lower()
     found = [stem for stem in (rules.url_stems if "=" in text or "%3" in text else rules.stems) if stem in names]
     if "@" in text and "//" in text:
-        found.append("@")
+        found += {userinfo[0] for userinfo in _USERINFO.finditer(text)}
     if " -" in text or text[:1] == "-":
         found += [option for option in _USER_OPTIONS if option in text]
     return found + shapes.anchors(text, runs)
