@@ -10,7 +10,6 @@ from .scan import Scan, is_harmless
 __all__ = ["form", "is_form", "parameters"]
 
 _FORM = re.compile(r"""[^\s=&?/<>{}()"']{1,200}=[^\s<>{}"]*\Z""")
-_SEPARATORS = re.compile(r"([&;])")
 _LEFT_ALONE = "!$'()*,/:;@?{}[]|^`~\"<>"  # beside letters and digits, what some client or other leaves unquoted
 
 
@@ -25,23 +24,33 @@ def form(text: str, scan: Scan) -> str:
 
 
 def parameters(text: str, scan: Scan) -> str:
-    """Redact parameters; some servers take a semicolon for an ampersand."""
-    pieces = _SEPARATORS.split(text)
-    kept = []
-    for index in range(0, len(pieces), 2):
-        name, mark, value = pieces[index].partition("=")
-        if mark and value and scan.rules.hides(_bare(name), in_url=True):
-            shown = scan.hidden(_bare(name), unquote_plus(value))
-            if shown != unquote_plus(value):
-                if scan.drops():
-                    continue
-                pieces[index] = f"{name}={_like(value, shown)}"
-        elif value or name:
-            pieces[index] = f"{name}{mark}{_value(value, scan)}" if mark else _value(name, scan)
-        kept.append(index)
-    if len(kept) * 2 == len(pieces) + 1:
-        return "".join(pieces)
-    return "".join(("" if place == 0 else pieces[index - 1]) + pieces[index] for place, index in enumerate(kept))
+    """Redact parameters."""
+    if "&" not in text:
+        return _parameter(text, scan) or ""
+    found = (_parameter(part, scan) for part in text.split("&"))
+    return "&".join(part for part in found if part is not None)
+
+
+def _parameter(part: str, scan: Scan) -> str | None:
+    """Redact one parameter; None if it is to be left out.
+
+    Some servers take a semicolon for an ampersand, so another parameter may follow one; a secret goes on to the end.
+    """
+    name, mark, value = part.partition("=")
+    if not value:
+        return _value(part, scan)
+    bare = _bare(name)
+    if scan.rules.hides(bare, in_url=True):
+        plain = unquote_plus(value)
+        shown = scan.hidden(bare, plain)
+        if shown == plain:
+            return part
+        return None if scan.drops() else f"{name}={_like(value, shown)}"
+    first, semicolon, rest = value.partition(";")
+    if not semicolon or "=" not in rest:
+        return f"{name}{mark}{_value(value, scan)}"
+    following = _parameter(rest, scan)
+    return f"{name}={_value(first, scan)}" + ("" if following is None else f";{following}")
 
 
 def _bare(name: str) -> str:

@@ -30,8 +30,15 @@ _PAIR = re.compile(
     re.VERBOSE,
 )
 _OPENER = re.compile(r"""\\{0,40}(?:["'`]|&quot;|%22)""")
-_BARE = re.compile(
-    r"""(?:[^&;,\s"'<>`{}\[\]\\]|,(?![\s\w.-]{1,40}[=:])(?!\s)|'(?=[^\s),\]}])|\\(?!["'nrt])|[\[{](?=[^"'\s]))+"""
+# A comma or a semicolon belongs to a value unless white space or another pair follows, an apostrophe unless the value
+# ends there, and an ampersand where it could not separate two pairs.
+_BARE, _BARE_BEHIND_COLON = (
+    re.compile(
+        rf"""(?:[^{ends};,\s"'<>`{{}}\[\]\\]|[,;](?![\w .-]{{1,40}}[=:])(?!\s|\Z)
+        |'(?=[^\s),\]}}])|\\(?!["'nrt])|[\[{{](?=[^"'\s]))+""",
+        re.VERBOSE,
+    )
+    for ends in ("&", "")
 )
 _GROUP = re.compile(r"""[\[{(]([^\[\]{}]{0,2000})[\]})]?""")
 _OPTION = re.compile(
@@ -136,7 +143,7 @@ def _hide_value(value: str, found: re.Match[str], name: str, scan: Scan, edits: 
     group = _GROUP.match(value, start)
     if group:
         return _edit(value, *group.span(1), name, scan, edits) if group[1].strip() else group.end()
-    bare = _BARE.match(value, start)
+    bare = (_BARE_BEHIND_COLON if separator == ":" else _BARE).match(value, start)
     if bare is None:
         return start
     end = start + len(bare[0].rstrip(").,]}"))
