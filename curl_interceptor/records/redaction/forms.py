@@ -38,7 +38,7 @@ def _parameter(part: str, scan: Scan) -> str | None:
     """
     name, mark, value = part.partition("=")
     if not value:
-        return _value(part, scan)
+        return part if mark else _value(part, scan)
     bare = _bare(name)
     if scan.rules.hides(bare, in_url=True):
         plain = unquote_plus(value)

@@ -24,7 +24,7 @@ _MEMBER = re.compile(r'"\s*:\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|[{\[])')
 # A quote, a slash, or a letter that would show another way.
 _ESCAPED = re.compile(r'\\(?:["/\\]|u00[2-7])')
 _NAMES = frozenset(["name", "key", "header", "field", "param", "parameter", "property", "attribute", "id", "k", "n"])
-_VALUES = frozenset(["value", "values", "val", "v", "content", "data", "text", "default", "current", "old", "new"])
+_VALUES = frozenset(["value", "values", "val", "v", "content", "data", "default", "current", "old", "new"])
 # What stays inside of an object that is secret by its name: it says what kind of secret it is, and until when.
 _TELLING = frozenset(["type", "kind", "at", "in", "alg", "scope", "scopes", "expires", "expiry", "issued"])
 _LITERALS = frozenset(["true", "false", "null"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["ENDINGS", "EXACT", "IN_URLS", "counts", "ends_secret", "stems", "words"]
+__all__ = ["ENDINGS", "EXACT", "IN_URLS", "PUBLIC", "counts", "ends_secret", "stems", "words"]
 
 _BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _DIGITS = "0123456789"
@@ -54,6 +54,9 @@ EXACT = _sequences("pass, pw, sid, crumb")
 
 IN_URLS = _sequences("key, code, sign, access, ticket, hash key")
 """Secret in a query and in a form only: in JSON and elsewhere a bare `key` or `code` is harmless nearly always."""
+
+PUBLIC = _sequences("page token, next token, continuation token, pagination token, sync token, cancel token")
+"""A name that ends with one of these is none: it says where a list goes on, and opens nothing."""
 
 # What a name may go on with after the secret word. `token_type` and `token_count` are not among them.
 _QUALIFIERS = _listed(
@@ -112,6 +115,8 @@ def counts(name: str) -> bool:
 
 def ends_secret(parts: tuple[str, ...], endings: frozenset[tuple[str, ...]]) -> bool:
     """Whether a name, as words, ends with one of the endings, or goes on after it with what does not matter."""
+    if parts[-2:] in PUBLIC:
+        return False
     while parts:
         last = _singular(parts[-1])
         whole = (*parts[:-1], last)

@@ -53,6 +53,16 @@ _MARKED = re.compile(r"REDACTED(?:-[0-9]{1,6})?(?=[?#/])")
 _LINE = re.compile(r"[^\r\n]{0,4000}")
 _VARIABLE = re.compile(r"\$[A-Za-z_]\w{0,80}")
 _TYPE = re.compile(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
+_CALL = re.compile(r"[A-Za-z_][\w.]{0,80}\(")
+_ARN = re.compile(r"\b[au]rn:[\w:/-]{0,190}:\Z")  # a name whose parts stand between colons
+# What is said of a secret instead of telling it.
+_STATES = frozenset(
+    """
+    required optional missing invalid expired failed closed open revoked rejected accepted enabled disabled unknown
+    absent present empty str string bytes int bool any object
+    """.split()  # noqa: SIM905
+)
+_PROSE = frozenset(["to", "is", "or", "and", "for", "if", "in", "on", "with", "as", "was", "has", "must", "can", "the"])
 _DRAWN = re.compile(r"[\"'`]|(?=\S{0,200}[0-9])\S{6}")  # what prose does not go on with
 # Without any of these there is no pair of a name and a value.
 _SEPARATOR = re.compile(r"[=:>%]| -|^-|word |[\"'`],? ?[\"'`]| (?:is|was|[\"'`])")
@@ -146,10 +156,12 @@ def _hide_value(value: str, found: re.Match[str], name: str, scan: Scan, edits: 
     bare = (_BARE_BEHIND_COLON if separator == ":" else _BARE).match(value, start)
     if bare is None:
         return start
-    end = start + len(bare[0].rstrip(").,]}"))
+    end = start + len(bare[0].rstrip(").,:]}"))
+    if _CALL.fullmatch(value, start, end):  # of code: `token = getToken()`
+        return end
+    if separator in (":", "%3A", "%3a") and _is_no_value(value, found, start, end):
+        return end
     if separator == ":":
-        if _is_no_value(value, found, start, end):
-            return end
         end = max(end, _end_of_phrase(value, found, end))
     return _edit(value, start, end, name, scan, edits)
 
@@ -208,10 +220,11 @@ def _is_no_value(value: str, found: re.Match[str], start: int, end: int) -> bool
     bare = value[start:end]
     if _VARIABLE.fullmatch(bare) or (found[1].startswith("$") and _TYPE.match(bare)):
         return True
-    if value[start - 1] == ":" and not found[2] and bare.startswith("//"):
+    before = value[max(0, found.start() - 200) : found.start()]
+    if bare.lower() in _STATES or (before[-1:] == ":" and _ARN.search(before)):
         return True
-    line = value[max(0, found.start() - 80) : found.start()].rpartition("\n")[2]
-    in_prose = line[-1:] == " " and line.rstrip()[-1:].isalpha()
+    line = before.rpartition("\n")[2]
+    in_prose = line[-1:] in (" ", "+") and line.rstrip(" +")[-1:].isalpha()
     return in_prose and not found[2] and _WORD.fullmatch(value[start : end + 1].strip()) is not None
 
 
@@ -230,7 +243,7 @@ def _options(value: str, scan: Scan) -> str:
 
     def hide(found: re.Match[str]) -> str:
         secret = found[3].strip("\"'")
-        if found[2] == "=" or secret.startswith("-") or not scan.rules.hides(found[1]):
+        if found[2] == "=" or secret.startswith("-") or secret in _PROSE or not scan.rules.hides(found[1]):
             return found[0]
         return found[0][: found.start(3) - found.start()] + found[3].replace(secret, scan.hidden(found[1], secret))
 
