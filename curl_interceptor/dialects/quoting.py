@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 
-__all__ = ["ARGUMENT_LIMIT", "feed", "is_line", "quote", "quote_line", "show"]
+__all__ = ["ARGUMENT_LIMIT", "feed", "is_line", "octal", "quote", "quote_line", "show"]
 
 ARGUMENT_LIMIT = 131_071
 """Bytes of the longest argument that Linux takes."""
@@ -66,6 +66,11 @@ def feed(body: bytes) -> str:
 
 def _outside(found: re.Match[str]) -> str:
     return "'" + found[0].replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def octal(text: str) -> str:
+    """Return a text for between the quotes of `$'…'`: bytes that are not printable as three octal digits."""
+    return _UNFIT.sub(lambda found: "%" if found[0] == "%" else _ESCAPES[found[0]], text)
 
 
 def _printf(text: str) -> str:

@@ -773,21 +773,18 @@ def test_no_record_raises(changes: dict[str, Any], plain: Record) -> None:
 
 def test_connection_settings_become_options(plain: Record) -> None:
     def options(**changes: Any) -> str:
-        return render(replace(plain, **changes)).partition(" -H ")[0]
+        return render(replace(plain, **{"url": "https://h.example/"} | changes)).partition(" -H ")[0]
 
-    assert " -k" not in options(verify=False)  # nothing to verify
-    plain, unencrypted = replace(plain, url=plain.url.replace("http://", "https://")), plain
-
+    assert " -k" not in options(url="http://h/", verify=False)  # nothing to verify
     assert " -k " in options(verify=False)
     assert " --cacert '/etc/ca.pem' " in options(verify="/etc/ca.pem")
     assert " --capath '/etc/ssl/certs' " in options(verify="/etc/ssl/certs")
     assert " --cert '/c\\:1.pem' " in options(cert="/c:1.pem")
     assert " --cert '/c.pem' --key '/k.pem' " in options(cert=("/c.pem", "/k.pem"))
-    plain = unencrypted
-    assert " -x 'http://127.0.0.1:80' --noproxy '' " in options(proxies=(("all", "127.0.0.1"),))
-    assert " -x 'https://u:p@p.example:443' " in options(proxies=(("http", "https://u:p@p.example/"),))
+    assert " -x 'http://127.0.0.1:80' --noproxy '' " in options(url="http://h/", proxies=(("all", "127.0.0.1"),))
+    assert " -x 'https://u:p@p.example:443' " in options(url="http://h/", proxies=(("http", "https://u:p@p.example/"),))
     assert " -x 'socks5h://p.example' " in options(proxies=(("all", "socks5h://p.example"),))
-    assert " --noproxy '*' " in options(proxies=(("https", "http://p.example"),))
+    assert " --noproxy '*' " in options(url="http://h/", proxies=(("https", "http://p.example"),))
 
 
 @pytest.mark.parametrize(
@@ -898,7 +895,7 @@ def test_judge_sees_a_broken_quote_rule(
 ) -> None:
     if shell not in SHELLS:
         pytest.skip(f"needs {shell}")
-    monkeypatch.setattr(posix, "quote_line", rule)
+    monkeypatch.setattr(posix, "_SHELL", posix._SHELL._replace(quote=rule))
     chosen = [corpus[f"body {text}"] for text in ("$x", "'", "\\\\", "\\'\\") if shell == "bash" or text != "'"]
 
     # One process for each: a command whose quotes do not close swallows the next.
