@@ -1,8 +1,8 @@
 """
 What curl is told so that it sends a recorded request again, as options that each shell writes in its own way.
 
-The order and case of headers, the sizes of chunks and a `Content-Length` that follows from the body may differ from what
-was sent; in the styles for readers also what clients add by themselves.
+The order and case of headers, the sizes of chunks and a `Content-Length` that follows from the body may differ from
+what was sent; in the styles for readers also what clients add by themselves.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..records.record import Record
 from .dialect import Style
 from .request import Request, bytes_of
 
-__all__ = ["PIPED", "Option", "options"]
+__all__ = ["PIPED", "Option", "is_usual", "options", "timeouts"]
 
 _EXPECT_THRESHOLD = 1024 * 1024
 _LONGEST_TIMEOUT = 2_000_000.0  # seconds; curl counts milliseconds in a number of 32 bits on some systems
@@ -122,6 +122,17 @@ def _is_folder(path: str) -> bool:
 
 
 def _timeouts(timeout: Any) -> Iterator[Option]:
+    connect, read = timeouts(timeout)
+    if connect is not None:
+        yield Option("connect-timeout", f"{max(connect, 0.001):.3f}".rstrip("0").rstrip("."))
+    if read is not None:
+        # Less than 1 byte a second over so long: the nearest to a pause between bytes. max-time would limit the whole.
+        yield Option("speed-time", str(max(1, math.ceil(read))))
+        yield Option("speed-limit", "1")
+
+
+def timeouts(timeout: Any) -> tuple[float | None, float | None]:
+    """Return the seconds for connecting and for reading, where they are numbers that mean something."""
     if isinstance(timeout, (tuple, list)):
         connect, read = timeout if len(timeout) == 2 else (None, None)
     elif hasattr(type(timeout), "connect_timeout"):  # urllib3's Timeout
@@ -129,12 +140,7 @@ def _timeouts(timeout: Any) -> Iterator[Option]:
         read = _attribute(timeout, "read_timeout") or _attribute(timeout, "total")
     else:
         connect = read = timeout
-    if _is_seconds(connect):
-        yield Option("connect-timeout", f"{max(connect, 0.001):.3f}".rstrip("0").rstrip("."))
-    if _is_seconds(read):
-        # Less than 1 byte a second over so long: the nearest to a pause between bytes. max-time would limit the whole.
-        yield Option("speed-time", str(max(1, math.ceil(read))))
-        yield Option("speed-limit", "1")
+    return (connect if _is_seconds(connect) else None), (read if _is_seconds(read) else None)
 
 
 def _attribute(timeout: Any, name: str) -> Any:
@@ -193,7 +199,7 @@ def _headers(request: Request, for_readers: bool, data: Collection[str]) -> Iter
         yield Option("header", "Connection: close")
     for name, value in request.record.request_headers:
         lower = name.lower()
-        if _is_implied(request, lower, value, closing) or (for_readers and _is_usual(request, lower, value, data)):
+        if _is_implied(request, lower, value, closing) or (for_readers and is_usual(request, lower, data)):
             continue
         # Without the semicolon curl would take an empty header for one that is not wanted.
         yield Option("header", f"{name}: {value}" if value.strip(" \t") else f"{name};")
@@ -212,9 +218,10 @@ def _is_implied(request: Request, name: str, value: str, closing: bool) -> bool:
     return closing and name == "connection"
 
 
-def _is_usual(request: Request, name: str, value: str, data: Collection[str]) -> bool:
+def is_usual(request: Request, name: str, data: Collection[str]) -> bool:
     """Whether a reader can do without the header: clients send it unasked, or the options of the body make it."""
-    if len(request.values[name]) > 1:
+    value, *others = request.values[name]
+    if others:
         return False
     if name == "content-type":
         return "json" in data or "form-string" in data or (bool(data) and value == _FORM)

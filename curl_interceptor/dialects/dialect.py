@@ -12,8 +12,8 @@ __all__ = ["STYLES", "Dialect", "Style", "remark"]
 Style = Literal["exact", "readable", "compact"]
 """How much is written down.
 
-exact: all that was on the wire, on one line. readable: over several lines, with long names, and without what clients add
-by themselves. compact: the same without, on one short line.
+exact: all that was on the wire, on one line. readable: over several lines, with long names, and without what clients
+add by themselves. compact: the same without, on one short line.
 """
 
 STYLES: tuple[Style, ...] = get_args(Style)

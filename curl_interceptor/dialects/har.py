@@ -1,7 +1,8 @@
 """
 A record as one entry of an HTTP Archive (HAR 1.2), as JSON in ASCII.
 
-A text stands in an archive as characters; a body that is no UTF-8 is given in base64, as archives do it for responses.
+A text stands in an archive as characters; a body that is no UTF-8 is given in base64, as archives do it for responses
+(`_encoding` in a request, where the format has no field for it).
 What is unknown is -1, as the format wants it.
 """
 
@@ -24,12 +25,17 @@ _VERSION = "HTTP/1.1"
 
 def remark(sentence: str) -> str:
     """Return a sentence as a document of JSON that has nothing else in it."""
-    return json.dumps({"comment": sentence})
+    return _json({"comment": sentence}, None)
 
 
 def render(record: Record, style: Style = "exact") -> str:
     """Return the entry; `readable` is indented, the others are one line."""
-    return json.dumps(_entry(record), indent=2 if style == "readable" else None, allow_nan=False)
+    return _json(_entry(record), 2 if style == "readable" else None)
+
+
+def _json(document: dict[str, Any], indent: int | None) -> str:
+    # The one control character that JSON lets pass.
+    return json.dumps(document, indent=indent, allow_nan=False).replace("\x7f", "\\u007f")
 
 
 DIALECT = Dialect("har", render, remark)
@@ -74,9 +80,9 @@ def _request(record: Record) -> dict[str, Any]:
     }
     if record.request_body is not None:
         text, encoding = _text(record.request_body)
-        made["postData"] = {"mimeType": ", ".join(request.values.get("content-type", [])), "params": [], "text": text}
+        made["postData"] = {"mimeType": ", ".join(request.values.get("content-type", [])), "text": text}
         if encoding:
-            made["postData"]["encoding"] = encoding
+            made["postData"]["_encoding"] = encoding
     missing = unknown_body(record)
     if missing:
         made["comment"] = missing

@@ -1,8 +1,8 @@
 """
 A record as a curl command for bash, zsh, dash, ksh, mksh, busybox ash and fish.
 
-Pasted there, real curl puts the bytes of the recorded request on the wire again. Where curl cannot send the same, or the
-body is not wholly known, the text is a comment that says so and shows the method, the URL and the headers.
+Pasted there, real curl puts the bytes of the recorded request on the wire again. Where curl cannot send the same, or
+the body is not wholly known, the text is a comment that says so and shows the method, the URL and the headers.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def render(record: Record, style: Style = "exact") -> str:
     request = understand(record)
     reason = obstacle(request, _LONGEST_LINE)
     if reason:
-        lines = (_line(option) for option in options(request._replace(body=None), "exact", bool))
-        return remark(f"not runnable: {reason}: curl.exe {' '.join(show(line) for line in lines)}")
+        shown = (show(_line(option)) for option in options(request._replace(body=None), "exact", bool))
+        return remark(f"not runnable: {reason}: curl.exe {' '.join(shown)}")
     found = [option for option in options(request, style, _takes) if option.name != "disable"]
     lines = [_line(option) for option in found if option != PIPED]
     body = request.body if PIPED in found else None
