@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .dialect import STYLES, Style
-from .registry import names, render
+from .registry import names, refuse, render
 
-__all__ = ["STYLES", "Style", "names", "render"]
+__all__ = ["STYLES", "Style", "names", "refuse", "render"]

@@ -58,7 +58,7 @@ def _obstacle(request: Request) -> str:
     if request.body is None and record.method not in _SENT_BARE and "content-length" not in request.values:
         return "HTTPie sends a Content-Length with a request of this method"
     for name, value in record.request_headers:
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name) or name.startswith("-"):
             return "HTTPie cannot send a header of this name"
         if _LOST_BACKSLASH.search(value):
             return "HTTPie would lose a backslash of a header"

@@ -35,7 +35,11 @@ def render(record: Record, style: Style = "exact") -> str:
     reason = obstacle(request, _NO_LIMIT) or requests_obstacle(request) or _obstacle(request)
     if reason:
         return remark(f"not runnable: {reason}: {record.method!a} {record.url!a}")
-    return "\n".join(_exact(request) if style == "exact" else _short(request, style))
+    late = [(name, value) for name, value in record.request_headers if not _CHECKED_VALUE.fullmatch(value)]
+    alike = is_prepared_alike(request) and "/." not in request.parts.path
+    if style != "exact" and alike and not late and record.method == record.method.upper():
+        return "\n".join(_short(request, style))
+    return "\n".join(_exact(request, alike, late))
 
 
 DIALECT = Dialect("python", render)
@@ -86,14 +90,20 @@ class _Call(NamedTuple):
     """Keyword arguments of the sending."""
 
 
-def _exact(request: Request) -> Iterator[str]:
-    """Yield the lines of a program that sends exactly what was sent."""
-    record, parts = request.record, request.parts
-    late = {name for name, value in record.request_headers if not _CHECKED_VALUE.fullmatch(value)}
-    call = _Call([pair for pair in _headers(request) if pair[0] not in late], _data(request), _settings(record))
+def _exact(request: Request, alike: bool, late: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield the lines of a program that sends exactly what was sent.
+
+    Parameters
+    ----------
+    request: What was sent.
+    alike: Whether its URL can be prepared.
+    late: Headers that cannot be, and are set afterwards.
+    """
+    record = request.record
+    headers = [pair for pair in _headers(request) if pair[0] not in dict(late)]
+    call = _Call(headers, _data(request), _settings(record))
     skipped = [name for name in _SKIPPABLE if name.lower() not in request.values]
-    alike = is_prepared_alike(request)
-    url = request.url if alike else f"{parts.scheme}://localhost/"
+    url = request.url if alike else f"{request.parts.scheme}://localhost/"
     yield "import requests"
     if skipped:
         yield "import urllib3"
@@ -103,9 +113,8 @@ def _exact(request: Request) -> Iterator[str]:
         yield f"request.method = {record.method!a}"
     if not alike:
         yield f"request.url = {request.url!a}"
-    for name, value in record.request_headers:
-        if name in late:
-            yield f"request.headers[{name!a}] = {_literal(value)}"
+    for name, value in late:
+        yield f"request.headers[{name!a}] = {_literal(value)}"
     for name in skipped:
         yield f"request.headers[{name!a}] = urllib3.util.SKIP_HEADER"
     if request.body is None and "content-length" not in request.values:

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError
 from ..records.record import Record
 from .dialect import STYLES, Dialect, Style
 
-__all__ = ["names", "render"]
+__all__ = ["names", "refuse", "render"]
 
 _NOT_DIALECTS = frozenset({"command", "dialect", "quoting", "registry", "request", "shell"})
 
@@ -51,13 +51,28 @@ def render(record: Record, *, dialect: str = "posix", style: Style = "exact") ->
     """
     if not isinstance(record, Record):
         raise ConfigurationError(f"render() takes a record, got a {type(record).__name__}")
-    if not isinstance(dialect, str):
-        raise ConfigurationError(f"dialect must be one of {', '.join(names())}, got {dialect!r}")
-    if style not in STYLES:
-        raise ConfigurationError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
-    chosen = _dialect(dialect)
+    chosen = _checked(dialect, style)
     try:
         return chosen.render(record, style)
     except Exception as error:
         # Whoever makes a record by hand may put anything into it; the type of the error tells nothing of its content.
         return chosen.remark(f"not runnable: the record holds what no request has ({type(error).__name__})")
+
+
+def refuse(sentence: str, *, dialect: str, style: Style) -> str:
+    """Return a sentence in the place of what a dialect cannot write down.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such dialect or style.
+    """
+    return _checked(dialect, style).remark(f"not runnable: {sentence}")
+
+
+def _checked(dialect: str, style: Style) -> Dialect:
+    if not isinstance(dialect, str):
+        raise ConfigurationError(f"dialect must be one of {', '.join(names())}, got {dialect!r}")
+    if style not in STYLES:
+        raise ConfigurationError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
+    return _dialect(dialect)

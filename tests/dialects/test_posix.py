@@ -20,7 +20,7 @@ import urllib3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.corpus import CORPUS, GROUPS, PROXIES, Case, Sent, case, judge, perform
-from support.shells import SHELLS, Room, terminal
+from support.shells import FEW, SHELLS, Room, terminal
 from support.wire import Verdict, WireServer, compare
 
 from curl_interceptor.dialects import posix, quoting, render
@@ -99,12 +99,6 @@ def test_expectation_of_the_app_is_sent(server: WireServer, room: Room) -> None:
 
 # Anything at all.
 
-_FEW = settings(
-    max_examples=12,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
-)
 _TEXT = st.text(st.sampled_from(" '\"\\$`!#%&*()[]{};<>|~^@=-\n\r\t\0aé0137n"), max_size=30)
 _BODY = st.one_of(
     st.binary(max_size=60),
@@ -129,14 +123,14 @@ def _agree(cases: list[Case], shell: str, server: WireServer, room: Room) -> Non
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@_FEW
+@FEW
 @given(bodies=st.lists(_BODY.filter(bool), min_size=4, max_size=12))
 def test_any_body_arrives(shell: str, server: WireServer, room: Room, bodies: list[bytes]) -> None:
     _agree([case("", "POST", data=body) for body in bodies], shell, server, room)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@_FEW
+@FEW
 @given(values=st.lists(_VALUE, min_size=4, max_size=12))
 def test_any_header_arrives(shell: str, server: WireServer, room: Room, values: list[bytes]) -> None:
     """
@@ -146,14 +140,14 @@ def test_any_header_arrives(shell: str, server: WireServer, room: Room, values: 
 
 
 @pytest.mark.parametrize("shell", SHELLS[:2])
-@_FEW
+@FEW
 @given(paths=st.lists(_PATH, min_size=4, max_size=12))
 def test_any_target_arrives(shell: str, server: WireServer, room: Room, paths: list[str]) -> None:
     _agree([case("", "GET", f"/t/{path}") for path in paths], shell, server, room)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@_FEW
+@FEW
 @given(texts=st.lists(_TEXT.map(lambda text: re.sub("[\0\n]", "", text)), min_size=10, max_size=50))
 def test_any_word_is_read_back(shell: str, room: Room, texts: list[str]) -> None:
     """
@@ -215,7 +209,7 @@ REFUSED: dict[str, tuple[Callable[[Record], Record], str]] = {
     ),
     "missing body": (
         lambda record: replace(record, request_body_state="missing", request_body=None),
-        "the request body was not captured",
+        "the request body was not captured, as that of a file or a generator is not",
     ),
     "broken body": (lambda record: replace(record, request_body_state="broken"), "the request body ended in an error"),
     "abandoned body": (lambda record: replace(record, request_body_state="abandoned"), "was not sent to its end"),

@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["SHELLS", "Room", "Terminal", "terminal"]
+from hypothesis import HealthCheck, settings
+
+__all__ = ["FEW", "SHELLS", "Room", "Terminal", "terminal"]
 
 _SHELLS = {
     "bash": ("bash", "--norc"),
@@ -24,6 +26,13 @@ _SHELLS = {
     "ash": ("busybox", "sh"),
     "fish": ("fish", "--no-config"),
 }
+FEW = settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+)
+"""For properties that start a shell each time."""
 SHELLS = [name for name, (program, *_) in _SHELLS.items() if shutil.which(program)]
 
 
