@@ -37,7 +37,12 @@ def render(record: Record, style: Style = "exact") -> str:
         return remark(f"not runnable: {reason}: {show(record.method)} {show(record.url)}")
     words = [word if _BARE.fullmatch(word) else quote(word) for word in _words(request, style)]
     command = f"http {(_BROKEN if style == 'readable' else ' ').join(words)}"
-    return f"{feed(request.body)} | {command}" if request.body and not is_line(request.body) else command
+    return f"{feed(request.body)} | {command}" if request.body and not _takes(request.body) else command
+
+
+def _takes(body: bytes) -> bool:
+    """Whether a body can be an argument; older versions of Python lose two dashes after an equals sign."""
+    return is_line(body) and body != b"--"
 
 
 _BROKEN = " \\\n  "
@@ -84,13 +89,13 @@ def _words(request: Request, style: Style) -> Iterator[str]:
     yield record.method
     yield request.url
     yield from _headers(request, style)
-    if request.body is not None and is_line(request.body):
+    if request.body is not None and _takes(request.body):
         yield f"--raw={request.body.decode('ascii')}"
 
 
 def _options(request: Request, style: Style) -> Iterator[str]:
     record = request.record
-    if request.body is None or is_line(request.body):
+    if request.body is None or _takes(request.body):
         yield "--ignore-stdin"
     if style == "exact":
         yield "--ignore-netrc"

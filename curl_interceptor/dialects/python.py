@@ -49,7 +49,7 @@ def requests_obstacle(request: Request) -> str:
     """Say why requests would send something else; empty if it would not."""
     if request.socket:
         return "requests reaches a socket in the file system only with an adapter that is made for it"
-    if request.record.target is not None:
+    if request.record.target not in (None, request.parts.path + request.parts.query, request.url):
         return "requests takes the request target from the URL"
     if not is_kept(request.parts.path + request.parts.query):
         return "requests would write this URL in another way"
@@ -60,11 +60,7 @@ def requests_obstacle(request: Request) -> str:
 
 def is_prepared_alike(request: Request) -> bool:
     """Whether the URL comes out of requests' preparation as it went in."""
-    return (
-        _HOST.fullmatch(request.parts.host) is not None
-        and not _NEEDLESS_ESCAPE.search(request.url)
-        and request.parts.query != "?"
-    )
+    return _HOST.fullmatch(request.parts.host) is not None and not _NEEDLESS_ESCAPE.search(request.url)
 
 
 def _obstacle(request: Request) -> str:

@@ -9,7 +9,7 @@ __all__ = ["Parts", "is_kept", "split"]
 
 _ESCAPE = "%[0-9A-F]{2}"
 _LETTERS = "A-Za-z0-9._~!$&'()*+,;=:@/-"
-_KEPT = re.compile(rf"/(?!/)(?:[{_LETTERS}]|{_ESCAPE})*(?:\?(?:[{_LETTERS}?]|{_ESCAPE})*)?")
+_KEPT = re.compile(rf"/(?!/)(?:[{_LETTERS}]|{_ESCAPE})*(?:\?(?:[{_LETTERS}?]|{_ESCAPE})+)?")
 
 
 class Parts(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -25,7 +26,6 @@ _REFUSALS = "requests would|requests cannot|requests sends|requests takes|HTTPie
 # What curl can send and requests cannot.
 _NOT_FOR_REQUESTS = {
     "Transfer-Encoding without body",
-    "dot segments set after prepare, for a proxy",
     "double slashes at the start",
 }
 
@@ -112,7 +112,7 @@ def test_no_value_escapes_from_a_python_program(server: WireServer) -> None:
     program = render(record, dialect="python")
 
     assert re.fullmatch(r"[ -~\n]+", program)
-    names = {name for name in compile(program, "", "exec").co_names}
+    names = set(compile(program, "", "exec").co_names)
     assert names <= {"requests", "Request", "prepare", "request", "Session", "session", "trust_env", "send", "response",
                      "print", "status_code", "text", "headers", "urllib3", "util", "SKIP_HEADER", "pop"}  # fmt: skip
 
@@ -124,8 +124,10 @@ HTTP = shutil.which("http")
 
 @pytest.mark.skipif(HTTP is None, reason="needs HTTPie")
 def test_httpie_puts_the_same_bytes_on_the_wire_or_says_why_not(corpus: Any, room: Room) -> None:
+    # Each HTTPie takes a third of a second.
+    chosen = CORPUS if os.environ.get("CURL_INTERCEPTOR_TESTS") == "all" else CORPUS[::8]
     commands, names = [], []
-    for one in CORPUS:
+    for one in chosen:
         command = render(corpus[one.name][0].record, dialect="httpie")
         if command.startswith("# not runnable: "):
             assert re.search(_REFUSALS, command)
@@ -138,7 +140,7 @@ def test_httpie_puts_the_same_bytes_on_the_wire_or_says_why_not(corpus: Any, roo
 
     wrong = {name: verdict for name in names if not (verdict := judge(*corpus[name]))}
     assert not {name: f"{verdict}\n{commands[names.index(name)][:500]}" for name, verdict in wrong.items()}
-    assert len(names) > 0.7 * len(CORPUS)
+    assert len(names) > 0.7 * len(chosen)
     assert room.is_untouched()
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import requests
 import urllib3
 
-from curl_interceptor.records.exchange import Exchange, RequestFacts
+from curl_interceptor.capture.draft import Draft, Sink
+from curl_interceptor.policies import CapturePolicy
 from curl_interceptor.records.record import Record
 from curl_interceptor.records.redaction import UNREDACTED, redact
 
@@ -23,7 +23,8 @@ from .wire import Verdict, WireServer, compare, parse
 
 __all__ = ["CORPUS", "GROUPS", "PROXIES", "Case", "Sent", "case", "judge", "perform"]
 
-CLIENT = f"python-urllib3/{version('urllib3')}"
+_WHOLE = CapturePolicy(request_body=16 * 1024 * 1024)
+_NOWHERE = cast("Sink", None)
 
 # From an app's call to a record and the bytes that it sent.
 
@@ -76,25 +77,12 @@ def perform(case: Case, server: WireServer) -> Sent:
 
 
 def record_of(prepared: requests.PreparedRequest, case: Case, options: dict[str, Any], wire: bytes) -> Record:
-    """Return what the capture would have made of the request."""
-    body = prepared.body if case.chunks is None else b"".join(case.chunks)
-    if hasattr(body, "read"):
-        body = parse(wire).body
-    facts = RequestFacts(
-        method=prepared.method or "",
-        url=prepared.url or "",
-        headers=tuple(prepared.headers.items()),
-        body=body,
-        body_state="none" if body is None else "complete",
-        chunked=not (prepared.body is None or "Content-Length" in prepared.headers),
-        target=parse(wire).target.decode() if case.edit is not None else None,
-        timeout=options.get("timeout"),
-        verify=options.get("verify", True),
-        cert=options.get("cert"),
-        proxies=tuple(options.get("proxies", {}).items()),
-        client=CLIENT,
-    )
-    return redact(Exchange(facts, None, None, started=0.0, elapsed=0.0), UNREDACTED, id="1")
+    """Return what the capture makes of the request, streams included that only a tee can see."""
+    exchange = Draft(_NOWHERE, _WHOLE, prepared, ((), options), 0.0, 0.0).exchange()
+    if case.chunks is not None or hasattr(prepared.body, "read"):
+        seen = exchange.request._replace(body=parse(wire).body, body_state="complete", body_size=None)
+        exchange = exchange._replace(request=seen)
+    return redact(exchange, UNREDACTED, id="1")
 
 
 def judge(sent: Sent, server: WireServer) -> Verdict:
@@ -232,7 +220,14 @@ TARGETS = [
     case("caret", path="/^a^b^"),
     case("fragment", path="/a?b#frag'ment"),
     case("params", path="/p", params={"a": ["1", "2"], "b": "@secret.txt", "c": ""}),
+    case("double slashes at the start", path="//a/b"),
     case("long", path="/" + "a" * 8_000),
+    case("long query", path="/?" + "a=%20&" * 3_000),
+    case("needless escapes", path="/%41%7e%2D"),
+    case("needless escapes set after prepare", edit=_target("/%41%7e?%2d")),
+    case("empty query set after prepare", edit=_target("/a?")),
+    case("fragment set after prepare", edit=_target("/a?b#frag")),
+    case("unicode set after prepare", edit=_target("/gr\xfc\xdfe?q=\u4e16")),
     case("target set after prepare", edit=_target("/a[1]/{b}/%zz/~x?c=|d|")),
     case("dot segments set after prepare", edit=_target("/a/../b/./c")),
     case("dot segments and more set after prepare", edit=_target("/a/../b?x='\\y")),
@@ -243,6 +238,39 @@ HOSTS = [
     case("short IPv4", path="http://127.1:{port}/a"),
     case("hexadecimal IPv4", path="http://0x7f.0.0.1:{port}/a"),
     case("userinfo", path="http://user:p%40ss@127.0.0.1:{port}/a"),
+]
+FORMS = [
+    case("form of one field", "POST", data={"a": "1"}),
+    case(
+        "form of odd values", "POST", data={"at": "@secret.txt", "eq": "a=b&c", "sp": "a b", "pl": "a+b", "pc": "%41"}
+    ),
+    case("form of odd names", "POST", data={"@secret.txt": "x", "a b": "y", "": "z", "b[]": "1", "<x": "2"}),
+    case("form with empty values", "POST", data={"a": "", "b": ""}),
+    case("form with repeated names", "POST", data=[("a", "1"), ("a", "2"), ("a", "@x")]),
+    case("form in PUT", "PUT", data={"a": "@secret.txt"}),
+    case("form by hand", "POST", data="a=1&&b&=c&", headers={"Content-Type": "application/x-www-form-urlencoded"}),
+    case("form of quotes", "POST", data={"q": 'it\'s "so" \\ !! $x `id`'}),
+    case(
+        "form with a charset",
+        "POST",
+        data="a=1",
+        headers={"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"},
+    ),
+    case("json that names a file", "POST", data="@secret.txt", headers={"Content-Type": "application/json"}),
+    case("json of a text", "POST", json="@secret.txt"),
+    case("json asking for json", "POST", json={"a": 1}, headers={"Accept": "application/json"}),
+    case("json without Accept", "POST", json={"a": 1}, headers={"Accept": None}),
+    case("json in PATCH", "PATCH", json=[{"a": "it's"}]),
+    case("json of another type", "POST", data='{"a": 1}', headers={"Content-Type": "application/json; charset=utf-8"}),
+    case("multipart of texts", "POST", files={"a": (None, "@secret.txt"), "b": (None, "<x;type=y"), "c[]": (None, "")}),
+    case(
+        "multipart with odd file names",
+        "POST",
+        files=[("f", ('a"b\\c;d.txt', b"1")), ("f", ("gr\xfc\u4e16.txt", b"2")), ("f", ("'\n", b"3"))],
+    ),
+    case("multipart with bytes", "POST", files={"f": ("x.bin", bytes(range(256)), "application/octet-stream")}),
+    case("multipart with odd field names", "POST", files={"a=b": (None, "1"), "@x": (None, "2"), 'q"': (None, "3")}),
+    case("multipart with empty file", "POST", files={"f": ("", b"")}),
 ]
 _TRICKS = [
     *("'; touch pwned; '", '"; touch pwned; "', "$(touch pwned)", "`touch pwned`", "${IFS}touch${IFS}pwned"),
@@ -315,6 +343,7 @@ GROUPS = {
     "headers": HEADERS,
     "targets": TARGETS,
     "hosts": HOSTS,
+    "forms": FORMS,
     "tricks": TRICKS,
     "settings": SETTINGS,
     "proxies": PROXIES,
