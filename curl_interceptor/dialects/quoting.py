@@ -27,7 +27,8 @@ _OUTSIDE = re.compile(r"(?:'|\\(?=[\\']|\Z))+")
 _UNFIT = re.compile(r"[^ -~]|[!'%\\]")
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _FIT = _PRINTABLE.translate(None, b"!'%\\")
-_ESCAPES = {chr(code): f"\\{code:03o}" for code in range(256)} | {"\n": "\\n", "\r": "\\r", "\t": "\\t", "%": "%%"}
+_NAMED = {chr(code): f"\\{code:03o}" for code in range(256)} | {"\n": "\\n", "\r": "\\r", "\t": "\\t", "%": "%"}
+_ESCAPES = _NAMED | {"%": "%%"}
 
 # How many characters more than base64 a text may take for staying readable.
 _READABLE = 200
@@ -47,7 +48,7 @@ def quote_line(text: str) -> str:
 
 def show(text: str) -> str:
     """Return any text as one word with nothing but a plain pair of single quotes in it: to be read, not run."""
-    return f"'{_UNFIT.sub(lambda found: _ESCAPES.get(found[0]) or ascii(found[0])[1:-1], text)}'"
+    return f"'{octal(text)}'"
 
 
 def is_line(body: bytes) -> bool:
@@ -69,8 +70,8 @@ def _outside(found: re.Match[str]) -> str:
 
 
 def octal(text: str) -> str:
-    """Return a text for between the quotes of `$'…'`: bytes that are not printable as three octal digits."""
-    return _UNFIT.sub(lambda found: "%" if found[0] == "%" else _ESCAPES[found[0]], text)
+    """Return a text for between the quotes of `$'…'`: what is not plain and printable becomes an escape."""
+    return _UNFIT.sub(lambda found: _NAMED.get(found[0]) or ascii(found[0])[1:-1], text)
 
 
 def _printf(text: str) -> str:
