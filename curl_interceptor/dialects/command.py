@@ -51,6 +51,11 @@ PIPED = Option("data-binary", "@-")
 """Lets curl take the body from its standard input."""
 
 
+_EXACT = (Option("disable"), Option("globoff"), Option("path-as-is"), Option("http1.1"))
+_NO_PROXY = Option("noproxy", "*")
+_COMPRESSED = Option("compressed")
+
+
 def options(request: Request, style: Style, takes: Callable[[bytes], bool]) -> Iterator[Option]:
     """Yield what curl is told; a body that cannot be an argument is left to a pipe.
 
@@ -75,16 +80,13 @@ def options(request: Request, style: Style, takes: Callable[[bytes], bool]) -> I
 
 def _guards(request: Request, for_readers: bool) -> Iterator[Option]:
     """Yield what keeps curl, and what it reads in the environment, from changing the request."""
-    if for_readers:
+    if not for_readers:
+        yield from _EXACT
+    else:
         if any(letter in request.url for letter in "[]{}"):
             yield Option("globoff")
         if "/." in request.url:
             yield Option("path-as-is")
-        return
-    yield Option("disable")
-    yield Option("globoff")
-    yield Option("path-as-is")
-    yield Option("http1.1")
 
 
 def _connection(request: Request, style: Style) -> Iterator[Option]:
@@ -94,7 +96,7 @@ def _connection(request: Request, style: Style) -> Iterator[Option]:
         yield Option("proxy", bytes_of(request.proxy))
         yield Option("noproxy", "")
     elif style == "exact":
-        yield Option("noproxy", "*")
+        yield _NO_PROXY
     if request.socket:
         yield Option("unix-socket", request.socket)
     if request.parts.scheme == "https" or request.proxy.startswith("https:"):
@@ -206,7 +208,7 @@ def _headers(request: Request, for_readers: bool, data: Collection[str]) -> Iter
     if request.framed and "transfer-encoding" not in names:
         yield Option("header", "Transfer-Encoding: chunked")
     if _is_readable_compressed(request):
-        yield Option("compressed")  # for the eye: it decodes the answer, and changes nothing beside the header
+        yield _COMPRESSED  # for the eye: it decodes the answer, and changes nothing beside the header
 
 
 def _is_implied(request: Request, name: str, value: str, closing: bool) -> bool:

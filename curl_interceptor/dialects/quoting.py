@@ -20,7 +20,7 @@ _LONGEST_LINE = 100_000
 
 # Between single quotes every shell keeps everything but the quote itself. fish alone also reads \\ and \' there, so a
 # backslash stays outside where one of the two follows it, the closing quote included; elsewhere it may stay inside.
-_OUTSIDE = re.compile(r"(?:'|\\(?=[\\']|\Z))+")
+_MEANINGFUL = re.compile(r"['\\]+")
 
 # What may stand raw in a printf format. Left out are the quote, percent, backslash, and the exclamation mark: between
 # double quotes an interactive shell takes it for its history.
@@ -41,8 +41,10 @@ def quote(text: str) -> str:
 
 def quote_line(text: str) -> str:
     """Return one word of the shell for a text that is printable ASCII."""
-    if "'" in text or "\\" in text:
-        text = _OUTSIDE.sub(_outside, text)
+    if "\\" in text:
+        text = _MEANINGFUL.sub(_outside, text)
+    elif "'" in text:
+        text = text.replace("'", "'\\''")
     return f"'{text}'"
 
 
@@ -66,7 +68,12 @@ def feed(body: bytes) -> str:
 
 
 def _outside(found: re.Match[str]) -> str:
-    return "'" + found[0].replace("\\", "\\\\").replace("'", "\\'") + "'"
+    run, inside = found[0], ""
+    if run[-1] == "\\" and found.end() < len(found.string):
+        run, inside = run[:-1], "\\"
+    if not run:
+        return inside
+    return "'" + run.replace("\\", "\\\\").replace("'", "\\'") + "'" + inside
 
 
 def octal(text: str) -> str:

@@ -60,8 +60,10 @@ def _shown(request: Request) -> Iterator[str]:
 
 def _word(option: Option, style: Style, quote: Callable[[str], str]) -> str:
     name, value = option
-    flag = f"--{name}" if style == "readable" else _SHORT.get(name, f"--{name}")
+    flag = (style != "readable" and _SHORT.get(name)) or f"--{name}"
     if value is None:
         return flag
-    word = value if _BARE.fullmatch(value) or option == PIPED else quote(value)
+    if name == "header":  # nearly all of them, and never bare
+        return f"{flag} {quote(value)}"
+    word = value if _BARE.fullmatch(value) or option is PIPED else quote(value)
     return word if name == "url" else f"{flag} {word}"

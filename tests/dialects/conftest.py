@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from support.corpus import CORPUS, Sent, perform
@@ -30,7 +29,5 @@ def corpus() -> Iterator[dict[str, tuple[Sent, WireServer]]]:
         sent = {}
         for one in CORPUS:
             server = servers.enter_context(WireServer())
-            if "://" in one.path:
-                one = replace(one, path=one.path.replace("{port}", str(server.port)))
             sent[one.name] = perform(one, server), server
         yield sent

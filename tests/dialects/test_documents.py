@@ -42,9 +42,9 @@ def test_raw_is_the_message_as_it_was_sent(corpus: Any) -> None:
 
 
 def test_raw_escapes_what_could_steer_a_terminal(plain: Record) -> None:
-    record = replace(plain, request_body=b"a\n\x1b[2J\\x41\xff", request_headers=(("X", "\u202e\x00"),))
+    record = replace(plain, request_body=b"some text\n\x1b[2J\\x41\xff", request_headers=(("X", "\u202e\x00"),))
 
-    assert render(record, dialect="raw").endswith("X: \\u202e\\x00\n\na\n\\x1b[2J\\\\x41\\xff")
+    assert render(record, dialect="raw").endswith("X: \\u202e\\x00\n\nsome text\n\\x1b[2J\\\\x41\\xff")
 
 
 def test_raw_says_what_is_missing(plain: Record) -> None:

@@ -21,7 +21,7 @@ from curl_interceptor.records.redaction import UNREDACTED, redact
 
 from .wire import Verdict, WireServer, compare, parse
 
-__all__ = ["CORPUS", "GROUPS", "PROXIES", "Case", "Sent", "case", "judge", "perform"]
+__all__ = ["CORPUS", "GROUPS", "PROXIES", "Case", "Sent", "case", "judge", "perform", "prepare"]
 
 _WHOLE = CapturePolicy(request_body=16 * 1024 * 1024)
 _NOWHERE = cast("Sink", None)
@@ -49,6 +49,7 @@ class Sent:
 
     wire: bytes
     record: Record
+    request: requests.PreparedRequest | None = None
 
 
 def case(name: str, method: str = "GET", path: str = "/", **more: Any) -> Case:
@@ -58,22 +59,28 @@ def case(name: str, method: str = "GET", path: str = "/", **more: Any) -> Case:
 
 def perform(case: Case, server: WireServer) -> Sent:
     """Send the request of a case with plain requests."""
-    base = "http://api.example.com" if case.proxied else server.url
-    url = case.path if "://" in case.path else base + case.path
     options: dict[str, Any] = {"timeout": 10, "allow_redirects": False} | case.send
     if case.proxied:
         options["proxies"] = {key: value.format(port=server.port) for key, value in options["proxies"].items()}
     with requests.Session() as session:
         session.trust_env = False
-        arguments = dict(case.request)
-        if case.chunks is not None:
-            arguments["data"] = iter(case.chunks)
-        prepared = session.prepare_request(requests.Request(case.method, url, **arguments))
-        if case.edit is not None:
-            case.edit(prepared)
+        prepared = prepare(case, server, session)
         session.send(prepared, **options)
     wire = server.take()
-    return Sent(wire, record_of(prepared, case, options, wire))
+    return Sent(wire, record_of(prepared, case, options, wire), prepared)
+
+
+def prepare(case: Case, server: WireServer, session: requests.Session) -> requests.PreparedRequest:
+    """Return the request of a case, not sent yet."""
+    base = "http://api.example.com" if case.proxied else server.url
+    url = case.path.replace("{port}", str(server.port)) if "://" in case.path else base + case.path
+    arguments = dict(case.request)
+    if case.chunks is not None:
+        arguments["data"] = iter(case.chunks)
+    prepared = session.prepare_request(requests.Request(case.method, url, **arguments))
+    if case.edit is not None:
+        case.edit(prepared)
+    return prepared
 
 
 def record_of(prepared: requests.PreparedRequest, case: Case, options: dict[str, Any], wire: bytes) -> Record:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-__all__ = ["FEW", "SHELLS", "Room", "Terminal", "terminal"]
+__all__ = ["FEW", "SHELLS", "Room", "Terminal", "command_line", "terminal"]
 
 _SHELLS = {
     "bash": ("bash", "--norc"),
@@ -34,6 +34,11 @@ FEW = settings(
 )
 """For properties that start a shell each time."""
 SHELLS = [name for name, (program, *_) in _SHELLS.items() if shutil.which(program)]
+
+
+def command_line(shell: str) -> tuple[str, ...]:
+    """Return how a shell is started so that it reads no settings."""
+    return _SHELLS[shell]
 
 
 class Room:
