@@ -5,6 +5,7 @@ from __future__ import annotations
 from .adapter import CaptureMixin, CurlInterceptor, mount
 from .curl import to_curl
 from .delivery.pipeline import Pipeline
+from .dialects import render
 from .errors import (
     BadPayload,
     CircuitOpen,
@@ -65,5 +66,6 @@ __all__ = [
     "WebhookInspector",
     "__version__",
     "mount",
+    "render",
     "to_curl",
 ]

@@ -7,6 +7,7 @@ caller several times as much, so that is done later, in the background.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from time import perf_counter, time
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from .. import recording
 from ..policies import CapturePolicy
 from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts, failure_of
+from .target import sent_url
 from .versions import URLLIB3_USER_AGENT
 
 __all__ = ["Draft", "Sink"]
@@ -157,14 +159,14 @@ class Draft:
         """Return what was noted down as plain facts."""
         method, url, headers, (body, state, size), (timeout, verify, cert, proxies), began, elapsed = self._facts
         request = RequestFacts(
-            method=method or "",
-            url=url or "",
+            method=_word(method),
+            url=sent_url(_word(url), proxies),
             headers=headers,
             body=body,
             body_state=state,
             body_size=size,
             timeout=_plain_timeout(timeout),
-            verify=verify,
+            verify=_verification(verify),
             cert=cert,
             proxies=proxies,
             client=URLLIB3_USER_AGENT,
@@ -195,6 +197,18 @@ def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any, 
     return get("timeout"), get("verify", True), get("cert"), tuple(proxies.items()) if proxies else ()
 
 
+def _word(value: Any) -> str:
+    """Return a text; what is none could not be sent, and nothing is made up for it."""
+    return value if isinstance(value, str) else ""
+
+
+def _verification(verify: Any) -> bool | str:
+    """Return what requests makes of `verify`: whatever is false switches it off, a path may be any object of one."""
+    if isinstance(verify, (str, bytes, os.PathLike)) and verify:
+        return os.fsdecode(verify)
+    return bool(verify)
+
+
 def _plain_timeout(timeout: Any) -> Any:
     """Return a timeout as None, a number, or a pair of connecting and reading."""
     if not isinstance(timeout, urllib3.Timeout):
@@ -217,7 +231,9 @@ def snapshot(headers: Any) -> RawHeaders:
 def body_head(body: Any, headers: Any, policy: CapturePolicy) -> tuple[bytes | str | None, BodyState, int | None]:
     """Return the head of a request's body, what is known of it, and its size in bytes."""
     if not isinstance(body, (bytes, str, bytearray)):
-        return None, "missing", None
+        if not isinstance(body, memoryview):
+            return None, "missing", None
+        body = body.cast("B")
     most = policy.request_body
     size: int | None = len(body)
     if isinstance(body, str) and not body.isascii():  # the cap is in bytes
@@ -229,7 +245,7 @@ def body_head(body: Any, headers: Any, policy: CapturePolicy) -> tuple[bytes | s
     if size is None or size > most:
         # A slice: a reference would keep a whole upload alive for as long as the exchange waits.
         body, state = body[:most], "cut"
-    return bytes(body) if isinstance(body, bytearray) else body, state, size
+    return bytes(body) if isinstance(body, (bytearray, memoryview)) else body, state, size
 
 
 def has_wanted_type(headers: Any, policy: CapturePolicy) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .registry import names, render
+from .dialect import STYLES, Style
+from .registry import names, refuse, render
 
-__all__ = ["names", "render"]
+__all__ = ["STYLES", "Style", "names", "refuse", "render"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 
 from ..records.variables import split
 
-__all__ = ["ARGUMENT_LIMIT", "feed", "is_line", "quote", "quote_line", "quote_with_variables", "show"]
+__all__ = ["ARGUMENT_LIMIT", "feed", "is_line", "octal", "quote", "quote_line", "quote_with_variables", "show"]
 
 ARGUMENT_LIMIT = 131_071
 """Bytes of the longest argument that Linux takes."""
@@ -23,14 +23,15 @@ _LONGEST_LINE = 100_000
 
 # Between single quotes every shell keeps everything but the quote itself. fish alone also reads \\ and \' there, so a
 # backslash stays outside where one of the two follows it, the closing quote included; elsewhere it may stay inside.
-_OUTSIDE = re.compile(r"(?:'|\\(?=[\\']|\Z))+")
+_MEANINGFUL = re.compile(r"['\\]+")
 
 # What may stand raw in a printf format. Left out are the quote, percent, backslash, and the exclamation mark: between
 # double quotes an interactive shell takes it for its history.
 _UNFIT = re.compile(r"[^ -~]|[!'%\\]")
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _FIT = _PRINTABLE.translate(None, b"!'%\\")
-_ESCAPES = {chr(code): f"\\{code:03o}" for code in range(256)} | {"\n": "\\n", "\r": "\\r", "\t": "\\t", "%": "%%"}
+_NAMED = {chr(code): f"\\{code:03o}" for code in range(256)} | {"\n": "\\n", "\r": "\\r", "\t": "\\t", "%": "%"}
+_ESCAPES = _NAMED | {"%": "%%"}
 
 # Between double quotes as well as between single ones.
 _MEANS_NOTHING = re.compile(r"[A-Za-z0-9 :;=,._+/()@*%-]*")
@@ -46,8 +47,10 @@ def quote(text: str) -> str:
 
 def quote_line(text: str) -> str:
     """Return one word of the shell for a text that is printable ASCII."""
-    if "'" in text or "\\" in text:
-        text = _OUTSIDE.sub(_outside, text)
+    if "\\" in text:
+        text = _MEANINGFUL.sub(_outside, text)
+    elif "'" in text:
+        text = text.replace("'", "'\\''")
     return f"'{text}'"
 
 
@@ -67,7 +70,7 @@ def quote_with_variables(text: str, variables: Collection[str], quote: Callable[
 
 def show(text: str) -> str:
     """Return any text as one word with nothing but a plain pair of single quotes in it: to be read, not run."""
-    return f"'{_UNFIT.sub(lambda found: _ESCAPES.get(found[0]) or ascii(found[0])[1:-1], text)}'"
+    return f"'{octal(text)}'"
 
 
 def is_line(body: bytes) -> bool:
@@ -85,7 +88,17 @@ def feed(body: bytes) -> str:
 
 
 def _outside(found: re.Match[str]) -> str:
-    return "'" + found[0].replace("\\", "\\\\").replace("'", "\\'") + "'"
+    run, inside = found[0], ""
+    if run[-1] == "\\" and found.end() < len(found.string):
+        run, inside = run[:-1], "\\"
+    if not run:
+        return inside
+    return "'" + run.replace("\\", "\\\\").replace("'", "\\'") + "'" + inside
+
+
+def octal(text: str) -> str:
+    """Return a text for between the quotes of `$'…'`: what is not plain and printable becomes an escape."""
+    return _UNFIT.sub(lambda found: _NAMED.get(found[0]) or ascii(found[0])[1:-1], text)
 
 
 def _printf(text: str) -> str:

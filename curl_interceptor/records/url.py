@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
-__all__ = ["Parts", "split"]
+__all__ = ["Parts", "is_kept", "split"]
+
+_ESCAPE = "%[0-9A-F]{2}"
+_LETTERS = "A-Za-z0-9._~!$&'()*+,;=:@/-"
+_KEPT = re.compile(rf"/(?!/)(?:[{_LETTERS}]|{_ESCAPE})*(?:\?(?:[{_LETTERS}?]|{_ESCAPE})+)?")
 
 
 class Parts(NamedTuple):
@@ -13,7 +18,7 @@ class Parts(NamedTuple):
     scheme: str
     userinfo: str
     host: str
-    """In lower case, with the brackets of an IPv6 address."""
+    """In lower case, with the brackets of an IPv6 address; of a socket in the file system (`http+unix`) as it is."""
     port: str
     """With its colon, or empty."""
     path: str
@@ -30,6 +35,11 @@ class Parts(NamedTuple):
         return f"{self.scheme}://{self.authority}{self.path}{self.query}" if self.scheme else self.path + self.query
 
 
+def is_kept(target: str) -> bool:
+    """Whether requests and urllib3 send a path and query as they are, and write nothing in them in another way."""
+    return _KEPT.fullmatch(target) is not None
+
+
 def split(url: str) -> Parts:
     """Take a URL apart. What is no URL comes back as a path."""
     url = url.partition("#")[0]
@@ -44,4 +54,6 @@ def split(url: str) -> Parts:
     if not colon or not port.isdigit() or (host.startswith("[") and not host.endswith("]")):
         host, port = location.rstrip(":"), ""
     path, mark, query = tail.partition("?")
-    return Parts(scheme.lower(), userinfo, host.lower(), f":{port}" if port else "", path or "/", mark + query)
+    if not scheme.lower().endswith("+unix"):
+        host = host.lower()
+    return Parts(scheme.lower(), userinfo, host, f":{port}" if port else "", path or "/", mark + query)

@@ -25,7 +25,9 @@ def decode(value: Any) -> str:
         return value
     if isinstance(value, (bytes, bytearray)):
         return value.decode("latin-1")
-    return str(value)
+    if isinstance(value, int):
+        return str(value)
+    return f"\ufffd{type(value).__name__}"  # not sent, and with a letter that stands for no byte it never will be
 
 
 def flatten(headers: RawHeaders) -> Iterator[tuple[str, str]]:
