@@ -262,7 +262,7 @@ class Dispatcher:
     def _serve(self, lane: Lane, now: float, *, more_to_come: bool = False) -> None:
         """Let a lane do what is due. While there is more to come, even in a hurry only full batches go."""
         hurried, draining = bool(self.hurry), self.deadline is not None
-        if draining:
+        if draining and not (self.queue.queue or self._in_hand):  # else more equals may come
             lane.release_suppressed(now)
         lane.tick(now)
         if self.hopeless or (draining and lane.not_before > (self.deadline or 0.0)):
