@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from support.api import Api
+from support.receiver import Receiver
 
 from curl_interceptor import pytest_plugin
 from curl_interceptor.delivery.pipeline import Pipeline, pipelines
@@ -31,6 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         records = item.get_closest_marker("records") or "curl_interceptor_captured" in getattr(item, "fixturenames", ())
         if not records:
             item.add_marker("curl_interceptor_delivers")
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    """Somebody else's API, on the loopback interface."""
+    with Api() as server:
+        yield server
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks whose answers can be scripted."""
+    with Receiver() as server:
+        yield server
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import requests
 import responses
 from requests.adapters import HTTPAdapter
 from support import receiver as replies
-from support.api import Api
 from support.receiver import Authority, Receiver
 from urllib3.util import Retry
 
@@ -39,22 +38,10 @@ from curl_interceptor import (
 
 
 @pytest.fixture(scope="module")
-def api():
-    with Api() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def untrusted(tmp_path_factory):
     """A server whose certificate nobody knows."""
     authority = Authority(tmp_path_factory.mktemp("authority"))
     with Receiver(tls=authority.server()) as server:
-        yield server
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as server:
         yield server
 
 

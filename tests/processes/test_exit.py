@@ -6,7 +6,6 @@ import json
 
 import pytest
 from support import receiver as replies
-from support.api import Api
 from support.process import run
 from support.receiver import Receiver
 
@@ -21,18 +20,6 @@ COMMON = """
     session = requests.Session()
     began[0] = time.monotonic()
 """
-
-
-@pytest.fixture(scope="module")
-def api():
-    with Api() as server:
-        yield server
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as server:
-        yield server
 
 
 def records(receiver: Receiver, path: str | None = None) -> list[dict]:

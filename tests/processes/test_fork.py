@@ -5,21 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.api import Api
 from support.process import run
 from support.receiver import Receiver
-
-
-@pytest.fixture(scope="module")
-def api():
-    with Api() as server:
-        yield server
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as server:
-        yield server
 
 
 def names(receiver: Receiver) -> list[str]:

@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from support.api import Api
 from support.process import run
-from support.receiver import Receiver
-
-
-@pytest.fixture(scope="module")
-def api():
-    with Api() as server:
-        yield server
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as server:
-        yield server
-
 
 SET_UP = """
     import gc, os, signal, sys, threading, time
