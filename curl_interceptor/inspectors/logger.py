@@ -10,8 +10,9 @@ from ..dialects import render
 from ..errors import ConfigurationError
 from ..policies import shown
 from .base import Entry, Inspector, Payload
+from .readable import visible
 
-__all__ = ["LoggingInspector"]
+__all__ = ["INSPECTOR", "LoggingInspector"]
 
 
 class LoggingInspector(Inspector):
@@ -57,4 +58,7 @@ class LoggingInspector(Inspector):
 
     def _line(self, entry: Entry) -> str:
         repeats = f" (x{entry.suppressed + 1})" if entry.suppressed else ""
-        return f"{entry.outcome} after {entry.elapsed * 1000:.0f} ms{repeats}: {render(entry)}"
+        return f"{visible(entry.outcome)} after {entry.elapsed * 1000:.0f} ms{repeats}: {render(entry)}"
+
+
+INSPECTOR = LoggingInspector
