@@ -22,7 +22,9 @@ __all__ = ["INSPECTOR", "DiscordInspector"]
 
 # https://docs.discord.com/developers/resources/message#embed-object-embed-limits: code points, over all embeds 6,000.
 _EMBEDS = 10
-_ROOM = Room(total=6_000, title=252, command=4_000, fact=400, section=1_000, frame=80)
+_TOTAL = 6_000
+_NOTE = 50  # characters that say in which file a command is
+_ROOM = Room(total=_TOTAL - _NOTE, title=250, command=4_000, fact=400, section=1_000, frame=12)
 # The plain form is the content of a message, which may have 2,000 characters.
 _PLAIN_ROOM = Room(total=2_000, title=250, section=0, frame=16)
 # Discord takes 10 MiB a file; what comes to more than this is left out, so that a whole post stays below it.
@@ -119,8 +121,9 @@ class DiscordInspector(Inspector):
             raise
 
     def _has_room(self, group: Sequence[Message]) -> bool:
+        characters = sum(_ROOM.size(message) + _NOTE for message in group)
         attached = sum(len(message.whole) for message in group if self._attaches(message))
-        return len(group) <= _EMBEDS and sum(map(_ROOM.size, group)) <= _ROOM.total and attached <= _ATTACHED
+        return len(group) <= _EMBEDS and characters <= _TOTAL and attached <= _ATTACHED
 
     def _attaches(self, message: Message) -> bool:
         return self._files and 0 < len(message.whole) <= _ATTACHED
@@ -218,7 +221,7 @@ def _embed(message: Message, file: str) -> dict[str, Any]:
     if message.command:
         embed["description"] = _fence(message.command, "sh")
         if file:
-            embed["description"] += f"\nThe whole command is in the file `{file}`."
+            embed["description"] += f"\nThe whole command is in the file {in_code(file)}."
     fields = [{"name": name, "value": in_code(value), "inline": len(value) <= 40} for name, value in message.facts] + [
         {"name": section.name, "value": _fence(unfenced(section.text), section.language), "inline": False}
         for section in message.sections

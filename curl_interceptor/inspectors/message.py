@@ -32,7 +32,7 @@ _LONGEST_SECTION = 4_000
 _LONGEST_LABEL = 100
 _MOST_LABELS = 12
 _READABLE_BODY = 1_000  # bytes of a body up to which the command shows it as well as any other place would
-_LEAST_SECTION = 80  # characters of a section that are worth their place
+_LEAST = 60  # characters that are worth their place, where the rest of a text has none
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _THREE_BACKTICKS = re.compile("``(?=`)")
@@ -162,26 +162,36 @@ def fit(message: Message, room: Room) -> Message:
     if message.command and room.measure(message.command) > min(room.command, left - room.frame):
         cut = _cut_command(message, min(room.command, left // 2 - room.frame), room.measure)
         fitted = replace(fitted, command=cut, whole=message.command)
-    left -= room.cost(fitted.command) if fitted.command else 0
+    space = _Space(room, left - (room.cost(fitted.command) if fitted.command else 0))
+    facts = tuple(fact._replace(value=space.take(fact.value, room.fact, fact.name)) for fact in message.facts)
+    origin = space.take(message.origin, room.fact)
+    sections = tuple(one._replace(text=space.take(one.text, room.section, one.name)) for one in message.sections)
+    return replace(
+        fitted,
+        facts=tuple(fact for fact in facts if fact.value),
+        origin=origin,
+        sections=tuple(section for section in sections if section.text),
+    )
 
-    facts: list[Fact] = []
-    for name, value in message.facts:
-        value = shorten(value, room.fact, room.measure)
-        if not value or room.cost(name, value) > left:
-            break
-        facts.append(Fact(name, value))
-        left -= room.cost(name, value)
-    origin = shorten(message.origin, min(room.fact, left - room.frame), room.measure)
-    left -= room.cost(origin) if origin else 0
 
-    sections: list[Section] = []
-    for section in message.sections:
-        text = shorten(section.text, min(room.section, left - room.cost(section.name)), room.measure)
-        if not text or (len(text) < _LEAST_SECTION and text != section.text):
-            break
-        sections.append(section._replace(text=text))
-        left -= room.cost(section.name, text)
-    return replace(fitted, facts=tuple(facts), origin=origin, sections=tuple(sections))
+class _Space:
+    """What is left of a room: nothing any more as soon as a text had to be cut, or left out, for the want of it."""
+
+    def __init__(self, room: Room, left: int) -> None:
+        self._room = room
+        self._left = left
+
+    def take(self, text: str, limit: int, *names: str) -> str:
+        """Return as much of a text as there is room for, and for the names beside it; empty if that is too little."""
+        if not text:
+            return ""
+        most = self._left - self._room.cost(*names)
+        taken = shorten(text, min(limit, most), self._room.measure)
+        if most < limit and taken != text:
+            self._left = 0
+            return taken if len(taken) >= _LEAST else ""
+        self._left -= self._room.cost(taken, *names) if taken else 0
+        return taken
 
 
 def pack(messages: Sequence[Message], fits: Callable[[Sequence[Message]], bool]) -> list[list[Message]]:
@@ -268,13 +278,13 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     """Return what there is to know beside the headline, the most important first; a blank text is left out."""
     return [
         ("Error", visible(f"{record.error}: {record.error_message or ''}"[:_LONGEST_FACT]) if record.error else ""),
+        ("Set first", ", ".join(f"${name}" for name, _ in record.variables)),
         ("Repeated", _repeats(record)),
         ("Took", _took(record)),
         ("Size", _sizes(record)),
         ("When", _date(record.started, "%Y-%m-%d %H:%M:%S UTC")),
         ("Status", f"{record.status}, before the error" if record.error and record.status is not None else ""),
         ("Reason", _own_reason(record)),
-        ("Set first", ", ".join(f"${name}" for name, _ in record.variables)),
         ("Note", visible("; ".join(record.notes))),
     ]
 

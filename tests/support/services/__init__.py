@@ -53,4 +53,4 @@ def assert_visible(text: str) -> None:
         assert letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"), (
             f"{letter!a} in {text[:200]!a}"
         )
-    assert text.encode("utf-8")
+    text.encode("utf-8")
