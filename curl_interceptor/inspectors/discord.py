@@ -24,7 +24,7 @@ __all__ = ["INSPECTOR", "DiscordInspector"]
 _EMBEDS = 10
 _TOTAL = 6_000
 _NOTE = 50  # characters that say in which file a command is
-_ROOM = Room(total=_TOTAL - _NOTE, title=250, command=4_000, fact=400, section=1_000, frame=12)
+_ROOM = Room(total=_TOTAL - _NOTE, title=250, command=4_080, fact=400, section=1_000, frame=12)
 # The plain form is the content of a message, which may have 2,000 characters.
 _PLAIN_ROOM = Room(total=2_000, title=250, section=0, frame=16)
 # Discord takes 10 MiB a file; what comes to more than this is left out, so that a whole post stays below it.

@@ -239,6 +239,21 @@ def test_a_batch_is_one_message_while_it_fits():
     assert max(len(payload.entries) for payload in make().payloads([record(received=b"y" * 900)] * 10)) < 5
 
 
+def test_a_command_of_any_length_around_the_limit_is_shown_or_attached():
+    """
+    Whole in the description up to its limit, whole in a file beyond it.
+    """
+    attached = []
+    for length in range(3_700, 4_000, 2):
+        (payload,) = make().payloads([record(sent=b"x" * length)])
+        check(payload)
+        assert len(commands(payload)[0]) > length
+        attached.append(bool(parts(payload)[1]))
+
+    assert attached == sorted(attached)
+    assert {*attached} == {False, True}
+
+
 def test_sender_and_silence():
     """
     Name and picture as given, and no notification if asked; nobody is ever pinged.
