@@ -309,7 +309,7 @@ def _took(record: Record) -> str:
 
 def _sizes(record: Record) -> str:
     sizes = ((record.request_body_size, "sent"), (record.response_body_size, "received"))
-    return ", ".join(f"{size:,} bytes {word}" for size, word in sizes if size is not None)
+    return ", ".join(f"{size:,} B {word}" for size, word in sizes if size is not None)
 
 
 def _date(seconds: float, pattern: str = "%Y") -> str:

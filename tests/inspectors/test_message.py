@@ -69,7 +69,7 @@ def test_facts_say_when_how_long_and_how_much():
     """
     assert facts(describe(record())) == {
         "Took": "1,234 ms",
-        "Size": "16 bytes sent, 28 bytes received",
+        "Size": "16 B sent, 28 B received",
         "When": "2024-05-01 14:02:07 UTC",
     }
 
