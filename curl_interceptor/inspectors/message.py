@@ -278,7 +278,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     """Return what there is to know beside the headline, the most important first; a blank text is left out."""
     return [
         ("Error", visible(f"{record.error}: {record.error_message or ''}"[:_LONGEST_FACT]) if record.error else ""),
-        ("Set first", ", ".join(f"${name}" for name, _ in record.variables)),
+        ("Set first", ", ".join(dict.fromkeys(f"${name}" for name, _ in record.variables))),
         ("Repeated", _repeats(record)),
         ("Took", _took(record)),
         ("Size", _sizes(record)),

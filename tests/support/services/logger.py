@@ -6,6 +6,8 @@ from typing import Any
 
 from curl_interceptor import LoggingInspector, Payload
 
+from . import assert_visible
+
 
 def make(**options: Any) -> LoggingInspector:
     return LoggingInspector("contract", **options)
@@ -13,7 +15,8 @@ def make(**options: Any) -> LoggingInspector:
 
 def check(payload: Payload) -> None:
     line = payload.body.decode("utf-8")
-    assert line.isprintable()
+    assert_visible(line)
+    assert "\n" not in line
     assert len(payload.entries) == 1
 
 
