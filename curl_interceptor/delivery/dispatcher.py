@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Collection
 from logging import ERROR, INFO
 from math import inf
 from queue import Empty, SimpleQueue
@@ -29,11 +30,12 @@ from .rendering import render
 from .router import Draft, Router
 from .workers import Workers
 
-__all__ = ["PATIENCE", "Dispatcher", "Waiting"]
+__all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
 _NO_THREAD = 1.0  # seconds until another try to start a thread
+EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
 
@@ -49,10 +51,12 @@ class Dispatcher:
     Parameters
     ----------
     policy: The numbers of the pipeline.
+    paused: Labels of the destinations to which nothing is sent at the moment; `EVERYBODY` for all.
     """
 
-    def __init__(self, policy: PipelinePolicy) -> None:
+    def __init__(self, policy: PipelinePolicy, paused: Collection[str] = ()) -> None:
         self.policy = policy
+        self.paused = paused
         self.pid = os.getpid()
         self.troubles = TroubleLog()
         self.gate: SimpleQueue[None] = SimpleQueue()
@@ -73,6 +77,7 @@ class Dispatcher:
         self.ended = False
         self.open: dict[int, tuple[float, Draft]] = {}
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
+        self._requests: deque[Callable[[], object]] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         self._router = Router(self.lanes, self.troubles)
@@ -116,6 +121,26 @@ class Dispatcher:
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""
         self.gate.put(None)
+
+    def ask(self, request: Callable[[], object]) -> None:
+        """Have something done by the thread that owns the lanes; without lanes there is nothing to do."""
+        if self.lanes:
+            self._requests.append(request)
+            self.wake()
+
+    def govern(self, policy: PipelinePolicy) -> None:
+        """Go on with other numbers."""
+        self.policy = policy
+        self.queue.allow(policy.queue_size, policy.queue_bytes, drop_oldest=policy.overflow == "oldest")
+        self._workers.allow(policy.workers)
+
+    def reset(self, label: str | None) -> None:
+        """Let the webhooks of a label be tried at once, or all. A request for `ask`."""
+        for lane in self.lanes:
+            if label in (None, lane.inspector.label):
+                lane.reset()
+                self.troubles.counts["reset"] += 1
+                self.troubles.say(f"reset {lane.inspector.label}", f"{lane.inspector.label} was reset", level=INFO)
 
     def _hear(self, job: Job, outcome: Outcome) -> None:
         self._outcomes.append((job, outcome))
@@ -194,6 +219,8 @@ class Dispatcher:
                 self._turning.release()
 
     def _turn(self, now: float) -> None:
+        while self._requests:
+            self._requests.popleft()()
         self._hear_outcomes(now)
         if (self._hurried or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
@@ -264,8 +291,9 @@ class Dispatcher:
         hurried, draining = bool(self.hurry), self.deadline is not None
         if draining and not (self.queue.queue or self._in_hand):  # else more equals may come
             lane.release_suppressed(now)
+        lane.paused = EVERYBODY in self.paused or lane.inspector.label in self.paused
         lane.tick(now)
-        if self.hopeless or (draining and lane.not_before > (self.deadline or 0.0)):
+        if self.hopeless or (draining and (lane.paused or lane.not_before > (self.deadline or 0.0))):
             lane.abandon("shutdown", flying=self.hopeless)
         self._hand_on(lane, now)
         if more_to_come:
@@ -332,6 +360,15 @@ class Dispatcher:
                 return False
             ending = self.deadline is not None
             return not any(lane.pending or lane.lost or (ending and lane.holding) for lane in self.lanes)
+
+    @property
+    def held_up(self) -> bool:
+        """Whether all that is left waits because somebody paused it, and the end will not change that."""
+        with self.lock:
+            if self.queue.queue or self._in_hand or self.deadline is not None:
+                return False
+            busy = [lane for lane in self.lanes if lane.pending or lane.lost]
+            return bool(busy) and all(lane.paused and lane.in_flight is None and not lane.lost for lane in busy)
 
     def help(self, seconds: float) -> bool:
         """Do in this thread what no other thread does, for about so long; False if there was nothing to do."""
