@@ -1,4 +1,4 @@
-"""Inspectors that are made when they are first wanted, on real sockets: by whom, how often, and what if they cannot be."""
+"""Inspectors that are made when they are first wanted, on real sockets: by whom, when, and what if they cannot be."""
 
 from __future__ import annotations
 
@@ -99,15 +99,15 @@ def test_a_made_inspector_keeps_what_it_says_of_itself(session, api, receiver, p
     def make():
         return WebhookInspector(
             receiver.url("/late"),
-            match=Match(hosts="127.0.0.1", statuses="5xx"),
-            batch=BatchPolicy(2, 60),
+            match=Match(statuses="5xx"),
+            batch=BatchPolicy(20, 60),
             critical=True,
         )
 
     adapter = mount(session, pipeline, make, match=Match(sample=0))
     for code in (404, 500, 503):
         session.get(api.url(f"/status/{code}"))
-    (request,) = receiver.wait(1)  # the batch is full, or a critical one goes at once
+    receiver.wait(1)  # for what is critical no batch has to fill, and no time to pass
     assert adapter.flush(2)
     found = [json.loads(body) for body in receiver.bodies("/late")]
     documents = [one for body in found for one in (body if isinstance(body, list) else [body])]
