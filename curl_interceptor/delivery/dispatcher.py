@@ -220,7 +220,10 @@ class Dispatcher:
 
     def _turn(self, now: float) -> None:
         while self._requests:
-            self._requests.popleft()()
+            try:
+                self._requests[0]()
+            finally:
+                self._requests.popleft()  # only now, so that `quiet` waits for it
         self._hear_outcomes(now)
         if (self._hurried or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
@@ -291,7 +294,7 @@ class Dispatcher:
         hurried, draining = bool(self.hurry), self.deadline is not None
         if draining and not (self.queue.queue or self._in_hand):  # else more equals may come
             lane.release_suppressed(now)
-        lane.paused = EVERYBODY in self.paused or lane.inspector.label in self.paused
+        lane.paused = self._is_paused(lane)
         lane.tick(now)
         if self.hopeless or (draining and (lane.paused or lane.not_before > (self.deadline or 0.0))):
             lane.abandon("shutdown", flying=self.hopeless)
@@ -356,7 +359,7 @@ class Dispatcher:
     def quiet(self) -> bool:
         """Whether nothing waits and nothing is on its way; at the end, whether the cooldowns have told all, too."""
         with self.lock:
-            if self.queue.queue or self._in_hand:
+            if self.queue.queue or self._in_hand or self._requests:
                 return False
             ending = self.deadline is not None
             return not any(lane.pending or lane.lost or (ending and lane.holding) for lane in self.lanes)
@@ -365,10 +368,14 @@ class Dispatcher:
     def held_up(self) -> bool:
         """Whether all that is left waits because somebody paused it, and the end will not change that."""
         with self.lock:
-            if self.queue.queue or self._in_hand or self.deadline is not None:
+            if self.queue.queue or self._in_hand or self._requests or self.deadline is not None:
                 return False
             busy = [lane for lane in self.lanes if lane.pending or lane.lost]
-            return bool(busy) and all(lane.paused and lane.in_flight is None and not lane.lost for lane in busy)
+            still = all(self._is_paused(lane) and lane.in_flight is None and not lane.lost for lane in busy)
+            return bool(busy) and still
+
+    def _is_paused(self, lane: Lane) -> bool:
+        return EVERYBODY in self.paused or lane.inspector.label in self.paused
 
     def help(self, seconds: float) -> bool:
         """Do in this thread what no other thread does, for about so long; False if there was nothing to do."""

@@ -391,7 +391,8 @@ def _wait(dispatchers: list[Dispatcher], deadline: float) -> bool:
         left = deadline - time.monotonic()
         if left <= 0 or in_delivery():
             return False
-        if all(dispatcher.quiet or dispatcher.held_up for dispatcher in dispatchers):
+        held_up = [dispatcher.held_up for dispatcher in dispatchers]
+        if any(held_up) and all(held or each.quiet for held, each in zip(held_up, dispatchers, strict=True)):
             return False  # nobody but who paused it can do anything about it
         helped = [dispatcher.help(left / len(dispatchers)) for dispatcher in dispatchers]
         if not any(helped):
