@@ -506,7 +506,7 @@ def test_a_reset_keeps_a_time_that_the_service_named(session, api, receiver, pip
     Nothing goes out before a Retry-After is over, whoever asks.
     """
     receiver.script("/hook", [status(503, headers={"Retry-After": "1"})])
-    adapter = mount(session, pipeline, receiver.url("/hook"), breaker=BreakerPolicy(1, 3600, 3600))
+    mount(session, pipeline, receiver.url("/hook"), breaker=BreakerPolicy(1, 3600, 3600))
     session.get(api.url("/status/500"))
     (first,) = receiver.wait(1)
     until(lambda: "records wait" in caplog.text)
