@@ -29,7 +29,7 @@ from .inspectors.given import inspectors_from
 from .inspectors.options import DELIVERY_KEYWORDS, check_options, nearest
 from .observe.stats import Stats
 from .policies import CapturePolicy, PipelinePolicy, check_flag, check_number, check_policy, shown
-from .records.match import Match, Matcher, as_match
+from .records.match import Match, Matcher, Wanting, as_match
 from .records.redaction import Redaction
 
 __all__ = ["CaptureMixin", "CurlInterceptor", "mount"]
@@ -146,7 +146,7 @@ class CaptureMixin(_Adapter):
         self,
         *args: Any,
         inspectors: Any = (),
-        match: Matcher | None = None,
+        match: Matcher | Wanting | None = None,
         capture: CapturePolicy | None = None,
         redaction: Redaction = _DEFAULT_REDACTION,
         enabled: bool = True,

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
 from queue import Empty, SimpleQueue
@@ -124,7 +125,7 @@ class Dispatcher:
 
     def ask(self, request: Callable[[], object]) -> None:
         """Have something done by the thread that owns the lanes; without lanes there is nothing to do."""
-        if self.lanes:
+        if self.lanes and not self.ended:
             self._requests.append(request)
             self.wake()
 
@@ -223,7 +224,8 @@ class Dispatcher:
             try:
                 self._requests[0]()
             finally:
-                self._requests.popleft()  # only now, so that `quiet` waits for it
+                with suppress(IndexError):  # the pipeline ended meanwhile
+                    self._requests.popleft()  # only now, so that `quiet` waits for it
         self._hear_outcomes(now)
         if (self._hurried or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
@@ -404,6 +406,7 @@ class Dispatcher:
             complete = self.quiet
             self.queue.close()
             self.ended = True
+            self._requests.clear()
         self._abandon()
         self._workers.close()
         self.wake()

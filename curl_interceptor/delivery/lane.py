@@ -124,7 +124,7 @@ class Lane:
         self.books = Books()
 
     def adopt(self, destination: Destination, now: float) -> None:
-        """Go on as a later plan for this address says; what waits stays, and so does what must not be forgotten."""
+        """Go on as a later plan for this address says; what must not be forgotten stays, and what waits if it fits."""
         former, policies = self.policies, destination.policies
         self.destination, self.policies, self.inspector = destination, policies, destination.inspector
         self.waiting.govern(policies.batch)
@@ -138,9 +138,11 @@ class Lane:
             self._cooldown = _Windows(policies.cooldown)
         elif policies.cooldown != former.cooldown:
             self._cooldown.govern(policies.cooldown, now)
-        if policies.transport != former.transport:
+        if policies.transport != former.transport and destination.making is None:
             self.transport.close()
             self.transport = open_transport(self.inspector.address, policies.transport)
+        with self._lock:
+            self._keep_bounds()
 
     def reset(self) -> None:
         """Somebody says that the webhook is well: try at once. Only a time that the service named is kept."""
@@ -314,6 +316,7 @@ class Lane:
             trial_failed = job.trial and self.breaker.is_open
             if draining and (self._drain_failures >= 2 or trial_failed):
                 self._drop(self.waiting.withdraw(self.waiting), "shutdown")
+            self._keep_bounds()  # they may have become narrower while the batch was on its way
 
     def _settle(self, job: Job, outcome: Outcome, now: float) -> None:
         part, self.in_flight = self.in_flight, None

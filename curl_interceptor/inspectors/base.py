@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
 from ..policies import check_flag, check_policy
-from ..records.match import Matcher, as_match
+from ..records.match import Matcher, Wanting, as_match
 from ..records.record import Record
 from ..records.redaction import Redaction
 from .answers import retry_after
@@ -139,7 +139,7 @@ class Inspector:
         address: str,
         *,
         label: str | None = None,
-        match: Matcher | None = None,
+        match: Matcher | Wanting | None = None,
         redaction: Redaction | None = None,
         critical: bool = False,
         **options: Any,

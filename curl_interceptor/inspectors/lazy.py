@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..policies import check_callable
-from ..records.match import Matcher
+from ..records.match import Matcher, Wanting
 from .base import Entry, Inspector, Payload
 from .recognise import inspector_for
 
@@ -44,7 +44,9 @@ class LazyInspector(Inspector):
 
     kind = "lazy"
 
-    def __init__(self, factory: Callable[[], Any], *, match: Matcher | None = None, label: str | None = None) -> None:
+    def __init__(
+        self, factory: Callable[[], Any], *, match: Matcher | Wanting | None = None, label: str | None = None
+    ) -> None:
         name = getattr(factory, "__qualname__", type(factory).__name__)
         check_callable(f"the factory {name}", factory)
         self._factory = factory

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from math import inf
+from typing import NamedTuple, Protocol
 
 from ..errors import ConfigurationError
 from ..policies import check_callable, check_number, check_policy
@@ -32,7 +33,15 @@ from .record import Record
 from .screen import EVERYTHING, STATUSES, Screen
 from .url import split
 
-__all__ = ["Match", "Matcher", "Predicate", "as_match"]
+__all__ = ["Match", "Matcher", "Predicate", "Wanting", "as_match"]
+
+
+class Wanting(Protocol):
+    """Anybody's match."""
+
+    def wants(self, record: Record, /) -> object:
+        """Whether a record is wanted."""
+
 
 Predicate = Callable[[Record], object]
 Ask = Callable[[Predicate], "bool | None"]
@@ -40,8 +49,7 @@ Ask = Callable[[Predicate], "bool | None"]
 _DEEPEST = 100  # expressions in expressions; deeper ones would meet the bound of Python's own stack one day
 
 
-@dataclass(frozen=True, eq=False)
-class _Look:
+class _Look(NamedTuple):
     """One exchange, and what is known of it while an expression is decided.
 
     `ask` answers for a predicate, None if it does not know; without it, no predicate is asked.
@@ -61,7 +69,7 @@ class _Look:
     @property
     def silent(self) -> _Look:
         """The same without predicates."""
-        return self if self.ask is None else _Look(self.exchange, None, self.drawn)
+        return self if self.ask is None else self._replace(ask=None)
 
 
 class Matcher:
@@ -86,10 +94,10 @@ class Matcher:
         sampled: False leaves nothing to chance: what chance might take away is wanted.
         """
         luck = None if sampled else True
-        look = _Look(exchange, ask, {})
-        found = self._decide(look.silent, luck)
+        look = _Look(exchange, None, {})
+        found = self._decide(look, luck)
         if found is None:
-            return ask is None or self._decide(look, luck) is True
+            return ask is None or self._decide(look._replace(ask=ask), luck) is True
         return found
 
     def _decide(self, look: _Look, luck: bool | None) -> bool | None:
