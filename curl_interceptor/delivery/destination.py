@@ -23,7 +23,7 @@ from ..policies import (
     TransportPolicy,
 )
 from ..records.match import Matcher
-from ..records.redaction import Redaction
+from ..records.redaction import Redaction, own
 from ..records.screen import Screen
 from .making import Making
 from .transport import check_scheme
@@ -122,6 +122,7 @@ def _destination(inspector: Inspector, asked: _Asked) -> Destination:
     if isinstance(inspector, LazyInspector):
         return _lazy(inspector, asked)
     check_scheme(inspector.address)
+    own.remember(inspector.address)
     chosen = {**asked.options, **inspector.options}
     fallbacks = chosen.pop("fallbacks", ())
     match = asked.match if inspector.match is None else inspector.match
@@ -162,5 +163,5 @@ def _fallback(item: Any, asked: _Asked) -> Any:
             f"fallbacks: {item.label} has fallbacks of its own, which nobody would ask; "
             f"name them all in one list, in the order in which they are to be tried"
         )
-    own = {name: value for name, value in asked.options.items() if name != "fallbacks"}
-    return _destination(item, asked._replace(options=own))
+    options = {name: value for name, value in asked.options.items() if name != "fallbacks"}
+    return _destination(item, asked._replace(options=options))
