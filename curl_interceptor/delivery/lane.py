@@ -514,7 +514,8 @@ class Lane:
     def stats(self) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
         books = self.books.stats(label=self.inspector.label, pending=self.pending, breaker=self.breaker.state)
-        return replace(books, initialized=False) if self.refuses else books
+        making = self.destination.making
+        return books if making is None or making.made else replace(books, initialized=False)
 
 
 def _telling(redact: Callable[[], Record], before: int, since: float) -> Record:

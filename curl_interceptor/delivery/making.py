@@ -46,6 +46,11 @@ class Making(Generic[T]):
         self.why = "not made yet"
         """Why it is not there, in words that are safe to show."""
 
+    @property
+    def made(self) -> bool:
+        """Whether it is there."""
+        return self._done is not None
+
     def get(self, troubles: TroubleLog) -> T | None:
         """Return what was made, now if need be; None as long as it cannot be."""
         if self._done is None and monotonic() >= self._retry_at:

@@ -152,6 +152,7 @@ def test_what_comes_while_it_cannot_be_made_goes_to_the_fallbacks(session, api, 
     assert len(taken) == 3
     assert len(receiver.bodies("/late")) == 1
     assert adapter.stats().delivered == 1
+    assert all(books.initialized for books in adapter.stats().inspectors)
 
 
 def test_a_factory_that_goes_on_failing_is_asked_less_and_less(session, api, pipeline):
