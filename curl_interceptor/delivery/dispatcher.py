@@ -124,8 +124,8 @@ class Dispatcher:
         self.gate.put(None)
 
     def ask(self, request: Callable[[], object]) -> None:
-        """Have something done by the thread that owns the lanes; without lanes there is nothing to do."""
-        if self.lanes and not self.ended:
+        """Have something done by the thread that owns the lanes, to them and to those of what waits in the queue."""
+        if (self.lanes or self.queue.queue or self._in_hand) and not self.ended:
             self._requests.append(request)
             self.wake()
 
@@ -220,18 +220,22 @@ class Dispatcher:
                 self._turning.release()
 
     def _turn(self, now: float) -> None:
-        while self._requests:
-            try:
-                self._requests[0]()
-            finally:
-                with suppress(IndexError):  # the pipeline ended meanwhile
-                    self._requests.popleft()  # only now, so that `quiet` waits for it
         self._hear_outcomes(now)
-        if (self._hurried or now >= self._take_at) and self._take_all():
+        requests = list(self._requests)
+        if (self._hurried or requests or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
+        for request in requests:  # after what came before them
+            self._carry_out(request)
         self._end_open(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
+
+    def _carry_out(self, request: Callable[[], object]) -> None:
+        try:
+            request()
+        finally:
+            with suppress(IndexError):  # the pipeline ended meanwhile
+                self._requests.popleft()  # only now, so that `quiet` waits for it
 
     def _take_all(self) -> bool:
         """Route what lies in the queue, a chunk at a time; False if there was nothing."""

@@ -293,6 +293,16 @@ def test_a_lane_goes_on_with_other_numbers_at_once(session, api, receiver, pipel
     receiver.wait(1, 1.0)
 
 
+def test_what_lies_in_the_queue_goes_by_the_other_numbers_too(session, api, receiver, pipeline):
+    """
+    Though no lane is there yet that could be changed.
+    """
+    adapter = mount(session, pipeline, receiver.url("/hook"), batch=BatchPolicy(10, 60))
+    session.get(api.url("/status/500"))
+    adapter.configure(batch=BatchPolicy(10, 0))
+    receiver.wait(1, 1.0)
+
+
 def test_a_rate_limit_is_lifted_while_entries_wait_for_it(session, api, receiver, pipeline):
     """
     They need not wait for the old one.
