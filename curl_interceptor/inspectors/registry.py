@@ -11,7 +11,9 @@ from .base import Inspector
 
 __all__ = ["inspector_class", "names"]
 
-_NOT_INSPECTORS = frozenset({"answers", "base", "message", "multipart", "options", "readable", "recognise", "registry"})
+_NOT_INSPECTORS = frozenset(
+    {"answers", "base", "given", "lazy", "message", "multipart", "options", "readable", "recognise", "registry"}
+)
 
 
 def names() -> tuple[str, ...]:
