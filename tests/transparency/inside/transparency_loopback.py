@@ -76,10 +76,13 @@ def _guarded_sendto(self: socket.socket, data: Any, *rest: Any) -> int:
 
 
 def _guarded_lookup(lookup: Any) -> Any:
+    # What is written as a number is looked up nowhere, unless it is its name that is wanted.
+    wants_name = lookup.__name__ in ("gethostbyaddr", "getnameinfo")
+
     def guarded(host: Any, *args: Any, **kwargs: Any) -> Any:
-        # What is written as a number is looked up nowhere, except for its name.
-        if not _is_here(host) and (_literal(host) is None or lookup.__name__ == "gethostbyaddr"):
-            _note(host)
+        place = host[0] if lookup.__name__ == "getnameinfo" else host
+        if not _is_here(place) and (wants_name or _literal(place) is None):
+            _note(place)
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return lookup(host, *args, **kwargs)
 
@@ -89,5 +92,5 @@ def _guarded_lookup(lookup: Any) -> Any:
 socket.socket.connect = _guarded_connect
 socket.socket.connect_ex = _guarded_connect_ex
 socket.socket.sendto = _guarded_sendto
-for _name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
+for _name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo"):
     setattr(socket, _name, _guarded_lookup(getattr(socket, _name)))
