@@ -82,7 +82,7 @@ _ALL = (
     Suite(
         "urllib3",
         paths=("test",),
-        swap="pool manager",
+        swap="pool managers",
         needs=(
             *("anyio[trio]>=4.8", "cryptography", "h2", "httpx", "hypercorn", "idna", "pyopenssl", "pysocks"),
             *("pytest-socket", "quart", "quart-trio", "trio", "trustme"),

@@ -72,18 +72,23 @@ def _requests_mock_adapter() -> None:
     _sessions_adapter()
 
 
-def _pool_manager() -> None:
-    """Replace urllib3's pool manager, the one behind `urllib3.request` too."""
+def _pool_managers() -> None:
+    """Replace urllib3's pool managers, the one behind `urllib3.request` too."""
     import urllib3.poolmanager
 
-    from curl_interceptor import CapturePoolManager
+    from curl_interceptor import CapturePoolManager, CaptureProxyManager
 
     class PoolManager(CapturePoolManager):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**_OPTIONS, **kwargs})
 
-    urllib3.poolmanager.PoolManager = PoolManager
-    urllib3.PoolManager = PoolManager
+    class ProxyManager(CaptureProxyManager):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**_OPTIONS, **kwargs})
+
+    for module in (urllib3, urllib3.poolmanager):
+        module.PoolManager = PoolManager
+        module.ProxyManager = ProxyManager
     urllib3._DEFAULT_POOL = PoolManager()
 
 
@@ -91,7 +96,7 @@ def _pool_manager() -> None:
     "adapter": _adapter,
     "session": _sessions_adapter,
     "requests-mock": _requests_mock_adapter,
-    "pool manager": _pool_manager,
+    "pool managers": _pool_managers,
 }[os.environ["TRANSPARENCY_SWAP"]]()
 
 
