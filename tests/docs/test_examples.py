@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import re
 import socket
-from pathlib import Path
 
 import pytest
 import responses
+from support.pages import DOCS, PATTERNS, ROOT, examples, run_examples
 
 import curl_interceptor
 from curl_interceptor.inspectors.options import DELIVERY_KEYWORDS
 from curl_interceptor.policies import PipelinePolicy
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def examples(page: Path) -> list[str]:
-    """The blocks of a page, each moved down to its own line, so that a traceback shows where it stands."""
-    text = page.read_text("utf-8")
-    return ["\n" * text.count("\n", 0, found.start(1)) + found[1] for found in BLOCK.finditer(text)]
+# Those of the patterns deliver for real, see test_patterns.py.
+PAGES = [ROOT / "README.md", *(page for page in sorted(DOCS.rglob("*.md")) if page.parent != PATTERNS)]
 
 
 @pytest.fixture
@@ -59,9 +52,7 @@ def test_examples_of_a_page_run(page):
     """
     Read from top to bottom, the blocks of a page are one program that works; its webhooks are recorded.
     """
-    namespace: dict[str, object] = {"__name__": "__example__"}
-    for example in examples(page):
-        exec(compile(example, str(page), "exec"), namespace)
+    run_examples(page)
 
 
 def test_reference_lists_every_public_name():
