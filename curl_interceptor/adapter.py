@@ -22,7 +22,7 @@ from urllib3.util import Retry
 from .capture.call import Capture
 from .delivery.destination import Route, plan_route
 from .delivery.guard import our_threads
-from .delivery.pipeline import Pipeline, default_pipeline, no_pipeline
+from .delivery.pipeline import Off, Pipeline, default_pipeline, no_pipeline
 from .errors import ConfigurationError
 from .inspectors.base import Inspector
 from .inspectors.logger import LoggingInspector
@@ -125,9 +125,10 @@ class CaptureMixin(_Adapter):
         _check_adapter(type(self), args, kwargs)
         check_flag("enabled", enabled)
         on = _enabled_by_environment() and enabled
-        settings = _plan(inspectors, match, capture, redaction, pipeline, options, numbers, on=on)
+        settings, off = _plan(inspectors, match, capture, redaction, pipeline, options, numbers, on=on)
         super().__init__(*args, **kwargs)
         self._adopt(settings)
+        self._curl_interceptor_off = Off(off, pipeline) if on and off else None
 
     def _adopt(self, settings: _Settings | None) -> None:
         self._curl_interceptor = settings
@@ -157,13 +158,16 @@ class CaptureMixin(_Adapter):
         return self.pipeline.flush(timeout)
 
     def stats(self) -> Stats:
-        """Return the books of the adapter's pipeline."""
+        """Return the figures of the adapter's pipeline; see `Stats`."""
+        if self._curl_interceptor is None and self._curl_interceptor_off is not None:
+            return Stats(off=self._curl_interceptor_off.count)
         return self.pipeline.stats()
 
     def __getstate__(self) -> dict[str, Any]:
         parent = getattr(super(), "__getstate__", None)
         state: dict[str, Any] = dict(parent() if parent and hasattr(self, "__attrs__") else self.__dict__)
         state.pop("_capture", None)
+        state.pop("_curl_interceptor_off", None)
         settings = state.pop("_curl_interceptor", self._curl_interceptor)
         state["_curl_interceptor_name"] = settings.name if settings else ""
         return state
@@ -180,6 +184,7 @@ class CaptureMixin(_Adapter):
     # For a subclass that sends, or is asked, before our part of it is set up.
     _capture: Capture | None = None
     _curl_interceptor: _Settings | None = None
+    _curl_interceptor_off: Off | None = None
 
 
 class CurlInterceptor(CaptureMixin, HTTPAdapter):
@@ -238,6 +243,7 @@ def _like(main: CurlInterceptor, present: Any, options: Mapping[str, Any]) -> Cu
         return main
     twin = CurlInterceptor(inspectors=None, **numbers)
     twin._adopt(main._curl_interceptor)
+    twin._curl_interceptor_off = main._curl_interceptor_off
     return twin
 
 
@@ -267,7 +273,8 @@ def _plan(
     numbers: dict[str, Any],
     *,
     on: bool,
-) -> _Settings | None:
+) -> tuple[_Settings | None, int]:
+    """Return what the adapter is configured with, None if it captures nothing, and how many inspectors are off."""
     match = Match() if match is None else match
     capture = CapturePolicy() if capture is None else capture
     check_policy("match", match, Match, hint="say match=Match(statuses='5xx')")
@@ -286,22 +293,25 @@ def _plan(
             )
     PipelinePolicy(**numbers)
     check_options("CurlInterceptor", options)
-    found = _inspectors(inspectors)
+    found, off = _inspectors(inspectors)
     route = plan_route(found, match=match, redaction=redaction, options=options)
     if not found or not on:
-        return None
-    return _Settings(default_pipeline(**numbers) if pipeline is None else pipeline, route, capture)
+        return None, off
+    return _Settings(default_pipeline(**numbers) if pipeline is None else pipeline, route, capture), off
 
 
-def _inspectors(given: Any) -> list[Inspector]:
+def _inspectors(given: Any) -> tuple[list[Inspector], int]:
+    """Return the inspectors, and how many were given that are off."""
     if given == () or given == []:
-        return [LoggingInspector()]
+        return [LoggingInspector()], 0
     items: Iterable[Any] = (given,) if given is None or isinstance(given, (str, Inspector)) else given
     if not isinstance(items, Iterable):
         raise ConfigurationError(f"inspectors must be a list of inspectors or webhook URLs, got {shown(given)}")
     found: list[Inspector] = []
+    off = 0
     for item in items:
         if item is None or item == "":
+            off += 1
             continue
         if isinstance(item, (list, tuple)):
             raise ConfigurationError("inspectors is a list in a list: say mount(session, *urls) or inspectors=urls")
@@ -310,7 +320,7 @@ def _inspectors(given: Any) -> list[Inspector]:
         if not isinstance(item, Inspector):
             raise ConfigurationError(f"inspectors must be inspectors or webhook URLs, got {shown(item)}")
         found.append(item)
-    return found
+    return found, off
 
 
 def _enabled_by_environment() -> bool:

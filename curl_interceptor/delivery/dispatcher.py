@@ -15,8 +15,10 @@ from logging import ERROR, INFO
 from math import inf
 from queue import Empty, SimpleQueue
 
+from ..observe.degradation import deepest
+from ..observe.histogram import CAPTURE_BUCKETS, Histogram
 from ..observe.log import TroubleLog
-from ..observe.stats import Stats
+from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
 from .destination import Route
 from .fallback import FallbackStage
@@ -80,6 +82,8 @@ class Dispatcher:
         self._leave_at = inf
         self._take_at = 0.0
         self._in_hand = 0
+        self._capture = Histogram(CAPTURE_BUCKETS)
+        self._capture_told = 0
         self._taken = self._unmatched = self._routed = 0
         self._starting = threading.Lock()
         self._turning = threading.Lock()
@@ -194,6 +198,7 @@ class Dispatcher:
                 self._turning.release()
 
     def _turn(self, now: float) -> None:
+        self._tell_of_capture()
         self._hear_outcomes(now)
         if (self._hurried or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
@@ -229,6 +234,9 @@ class Dispatcher:
     def _route(self, waiting: Waiting) -> None:
         wanted = False
         try:
+            spent = waiting[0].spent
+            if spent is not None:
+                self._capture.note(spent)
             wanted = self._router.route(*waiting)
         finally:
             with self.lock:
@@ -287,6 +295,13 @@ class Dispatcher:
             self.troubles.say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
         else:
             self.troubles.say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
+
+    def _tell_of_capture(self) -> None:
+        """Tell of calls that could not be captured, which their threads only count."""
+        failed = self.troubles.counts["capture"]
+        if failed > self._capture_told:
+            self._capture_told = failed
+            self.troubles.say("capture", f"calls could not be captured, {failed} so far: please report this")
 
     def _begin(self, lane: Lane, now: float) -> None:
         timeout = lane.policies.transport.total
@@ -364,13 +379,13 @@ class Dispatcher:
         self._workers.close()
         self.wake()
         with self.lock:
-            cut = [books for books in self.lanes.books() if books.dropped.get("shutdown")]
+            cut = [books for books in self.lanes.books(time.monotonic()) if books.dropped.get("shutdown")]
             refused = self.queue.fold()["shutdown"]
-        self.troubles.silent = False  # this is the thread that ends the process, if it ends
+        self.troubles.silent = True
         for books in cut:
             lost = f"{books.dropped['shutdown']} records for {books.label} were not delivered at the end"
-            self.troubles.say(f"shutdown {books.label}", f"{lost} ({books.last_error or 'no time was left'})")
-        self.troubles.silent = True
+            why = books.last_error or "no time was left"
+            self.troubles.say(f"shutdown {books.label}", f"{lost} ({why})", last_words=True)
         return complete and not refused and not cut
 
     def _abandon(self) -> None:
@@ -390,18 +405,23 @@ class Dispatcher:
 
     def stats(self) -> Stats:
         """The books at this moment."""
+        now = time.monotonic()
         with self.lock:
             dropped = self.queue.fold()
-            queued = len(self.queue.queue) + self._in_hand
             waiting = len(self.queue.queue)
+            inspectors = self.lanes.books(now)
+            queue = self.queue
             return Stats(
                 accepted=self._taken + waiting + sum(dropped.values()),
                 unmatched=self._unmatched,
                 dropped=dict(dropped),
-                queued=queued,
+                queued=waiting + self._in_hand,
                 routed=self._routed,
-                inspectors=self.lanes.books(),
+                inspectors=inspectors,
                 errors=dict(self.troubles.counts),
-                held_bytes=self.queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
+                held_bytes=queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
                 threads=self._workers.threads + self.alive,
+                queue=QueueStats(waiting, self.policy.queue_size, queue.held_bytes, self.policy.queue_bytes),
+                capture=self._capture.latency(),
+                degraded=deepest((queue.steps.current(now), *(one.degraded for one in inspectors))),
             )

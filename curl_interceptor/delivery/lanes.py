@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import Any
 
-from ..observe.stats import InspectorStats
+from ..observe.stats import InspectorStats, joined
 from .destination import Destination
 from .lane import Lane
 from .transport import open_transport
@@ -62,7 +62,7 @@ class Lanes:
                 address = lane.inspector.address
                 self._lanes = {key: other for key, other in self._lanes.items() if key != address}
                 if not lane.transport.abandoned:
-                    self._remember(lane.stats())
+                    self._remember(lane.stats(now))
 
     def next_tidy(self, lane: Lane) -> float:
         """When there will be something to let go."""
@@ -90,11 +90,6 @@ class Lanes:
             for lane in kept[: len(kept) - most]:
                 lane.transport.close()
 
-    def books(self) -> tuple[InspectorStats, ...]:
+    def books(self, now: float) -> tuple[InspectorStats, ...]:
         """The books of every destination that was wanted at least once; to be read with the lock held."""
-        books = dict(self._gone)
-        for lane in self:
-            found = lane.stats()
-            known = books.get(found.label)
-            books[found.label] = found if known is None else known + found
-        return tuple(books.values())
+        return joined((*self._gone.values(), *(lane.stats(now) for lane in self)))

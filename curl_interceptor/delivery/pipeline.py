@@ -12,12 +12,15 @@ import os
 import sys
 import time
 import weakref
+from dataclasses import replace
 from os import getpid
 from time import monotonic
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..observe.stats import Stats
+from ..observe.calls import Calls
+from ..observe.source import process
+from ..observe.stats import InspectorStats, Stats
 from ..policies import PipelinePolicy, check_number
 from . import guard
 from .destination import Destination, LanePolicies, Route
@@ -37,10 +40,31 @@ _none: Pipeline | None = None
 class _Claim:
     """The policies of an address, as long as some adapter wants them."""
 
-    __slots__ = ("__weakref__", "policies")
+    __slots__ = ("__weakref__", "label", "policies")
 
-    def __init__(self, policies: LanePolicies) -> None:
+    def __init__(self, label: str, policies: LanePolicies) -> None:
+        self.label = label
         self.policies = policies
+
+
+class Off:
+    """Inspectors of an adapter that are switched off, counted for as long as the adapter lives.
+
+    Parameters
+    ----------
+    count: How many.
+    pipeline: Where the adapter's records would go; None means the process's own, which need not exist yet.
+    """
+
+    __slots__ = ("__weakref__", "count", "pipeline")
+
+    def __init__(self, count: int, pipeline: Pipeline | None) -> None:
+        self.count = count
+        self.pipeline = pipeline
+        _off.add(self)
+
+
+_off: weakref.WeakSet[Off] = weakref.WeakSet()
 
 
 class Pipeline:
@@ -84,6 +108,8 @@ class Pipeline:
         self.policy = PipelinePolicy(queue_size, queue_bytes, overflow, workers, exit_timeout, linger)
         self._claims: weakref.WeakValueDictionary[str, _Claim] = weakref.WeakValueDictionary()
         self._closed = False
+        self.calls = Calls()
+        """The app's calls, wanted or not."""
         self._dispatcher = Dispatcher(self.policy)
         _pipelines.add(self)
 
@@ -113,7 +139,9 @@ class Pipeline:
         """
         claims = []
         for destination in (*route.destinations, *_fallbacks(route)):
-            claim = self._claims.setdefault(destination.inspector.address, _Claim(destination.policies))
+            claim = self._claims.setdefault(
+                destination.inspector.address, _Claim(destination.inspector.label, destination.policies)
+            )
             claims.append(claim)
             if claim.policies != destination.policies:
                 name = _difference(claim.policies, destination.policies)
@@ -186,8 +214,16 @@ class Pipeline:
         return dispatcher.end() if dispatcher.ended else False
 
     def stats(self) -> Stats:
-        """Return the books at this moment."""
-        return self._current().stats()
+        """Return the figures of this moment. They are frozen; `as_dict()` makes JSON of them."""
+        stats = self._current().stats()
+        known = {one.label for one in stats.inspectors}
+        unwanted = sorted({claim.label for claim in tuple(self._claims.values())} - known)
+        return replace(
+            stats,
+            inspectors=(*stats.inspectors, *map(InspectorStats, unwanted)),
+            hosts=self.calls.stats(),
+            off=_count_off(self),
+        )
 
     def _current(self) -> Dispatcher:
         if self._dispatcher.pid != os.getpid():
@@ -197,6 +233,7 @@ class Pipeline:
     def _begin_anew(self) -> Dispatcher:
         """This is a forked child: nothing of the parent's is used, closed or waited for."""
         old = self._dispatcher
+        self.calls.forget()
         self._dispatcher = Dispatcher(self.policy)
         self._dispatcher.ended = self._closed
         self._dispatcher.queue.closed = self._closed
@@ -214,10 +251,12 @@ class PipelineSink:
     route: Where they go from there.
     """
 
-    __slots__ = ("_pipeline", "_route")
+    __slots__ = ("_pipeline", "_route", "called")
 
     def __init__(self, pipeline: Pipeline, route: Route) -> None:
         self._pipeline = pipeline
+        self.called = pipeline.calls.note
+        """Count a call, wanted or not."""
         self._route = route
 
     def offer(self, draft: Draft, size: int) -> bool:
@@ -244,8 +283,14 @@ class PipelineSink:
             self._pipeline._start(dispatcher)
 
     def trouble(self) -> None:
-        """Count a call that could not be captured; without the lock, so that one may be missed."""
-        self._pipeline._current().troubles.counts["capture"] += 1
+        """Count a call that could not be captured; without the lock, so that one may be missed.
+
+        The dispatcher tells of it: this may be a finaliser, where `logging` would wait for its own lock.
+        """
+        dispatcher = self._pipeline._current()
+        dispatcher.troubles.counts["capture"] += 1
+        if dispatcher.thread is None:
+            self._pipeline._start(dispatcher)
 
 
 _live: set[Dispatcher] = set()
@@ -274,6 +319,16 @@ def default_pipeline(**numbers: Any) -> Pipeline:
                 f"give this adapter one of its own: pipeline=Pipeline({name}={value!r})"
             )
     return _default
+
+
+def process_stats() -> Stats:
+    """Return the figures of the process's pipeline, which is not made for that."""
+    return Stats(off=_count_off(None)) if _default is None else _default.stats()
+
+
+def _count_off(pipeline: Pipeline | None) -> int:
+    whose = (pipeline, None) if pipeline is _default else (pipeline,)
+    return sum(off.count for off in tuple(_off) if off.pipeline in whose)
 
 
 def no_pipeline() -> Pipeline:
@@ -381,6 +436,7 @@ def _end_with_multiprocessing() -> None:
 _finalized: dict[str, int] = {}
 
 
+process.ask = process_stats
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
