@@ -1,8 +1,8 @@
 """
 How many calls the app makes to each host, and how many of them fail: counted in the caller's thread, for all of them.
 
-A share needs the calls that nobody wants to see, too, so this is asked at every call; it costs 0.2 to 0.3 µs, most of it
-for finding the host in the URL. `benchmarks/overhead.py` measures it.
+A share needs the calls that nobody wants to see, too, so this is asked at every call. It costs 0.2 to 0.3 µs, most of
+it for finding the host in the URL; `benchmarks/overhead.py` measures it.
 """
 
 from __future__ import annotations
