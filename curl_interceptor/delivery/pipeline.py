@@ -321,9 +321,15 @@ def default_pipeline(**numbers: Any) -> Pipeline:
     return _default
 
 
-def process_stats() -> Stats:
-    """Return the figures of the process's pipeline, which is not made for that."""
-    return Stats(off=_count_off(None)) if _default is None else _default.stats()
+class _Unmade:
+    """The process's pipeline before it is needed; it is not made for its figures."""
+
+    def stats(self) -> Stats:
+        return Stats(off=_count_off(None))
+
+
+def _process_source() -> Pipeline | _Unmade:
+    return _Unmade() if _default is None else _default
 
 
 def _count_off(pipeline: Pipeline | None) -> int:
@@ -436,7 +442,7 @@ def _end_with_multiprocessing() -> None:
 _finalized: dict[str, int] = {}
 
 
-process.ask = process_stats
+process.source = _process_source
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -17,16 +17,19 @@ class Source(Protocol):
         """The figures at this moment."""
 
 
-class _Process:
-    """The figures of the process's own pipeline, whichever that is at the moment they are asked for."""
-
-    def __init__(self) -> None:
-        self.ask: Callable[[], Stats] = Stats.empty
+class _Nothing:
+    """A process without a pipeline."""
 
     def stats(self) -> Stats:
-        """The figures of the process's pipeline; empty ones while there is none."""
-        return self.ask()
+        return Stats()
+
+
+class _Process:
+    """Finds the process's own source, whichever that is when it is asked for."""
+
+    def __init__(self) -> None:
+        self.source: Callable[[], Source] = _Nothing
 
 
 process = _Process()
-"""The process's own source."""
+"""Asked by `process.source()`."""
