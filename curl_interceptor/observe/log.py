@@ -58,7 +58,7 @@ class TroubleLog:
         if self.silent and not last_words:
             return
         now = self._clock()
-        if now - self._told.get(kind, now - self._every) < self._every:
+        if 0 <= now - self._told.get(kind, now - self._every) < self._every:
             self._left_out[kind] += 1
             return
         logger = logging.getLogger("curl_interceptor.delivery")

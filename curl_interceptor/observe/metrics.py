@@ -22,6 +22,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 _PREFIX = "curl_interceptor_"
 _MOST_DESTINATIONS = 100
+_DROP_REASONS = ("queue_full", "bytes_full", "lane_full", "expired", "endpoint_gone", "shutdown")  # shown from 0 on
 _BREAKER_STATES = ("closed", "half-open", "open")
 
 _Sample = tuple[str, Mapping[str, str], float]
@@ -151,7 +152,7 @@ def _histogram(labels: Mapping[str, str], latency: Latency) -> Iterator[_Sample]
 
 
 def _dropped(stats: Stats) -> dict[str, int]:
-    sums = dict(stats.dropped)
+    sums = {**dict.fromkeys(_DROP_REASONS, 0), **stats.dropped}
     for one in stats.inspectors:
         for reason, count in one.dropped.items():
             sums[reason] = sums.get(reason, 0) + count
