@@ -32,19 +32,17 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 class _Count:
     """Counts in one step that no other thread, signal handler or destructor can divide, as `+= 1` may be.
 
-    `next(count.up)` adds one. A look adds one as well, and is taken off again.
+    `next(count.up)` adds one. Looking takes no lock either: one that another thread held at a fork would stay held.
     """
 
-    __slots__ = ("_looks", "up")
+    __slots__ = ("up",)
 
     def __init__(self) -> None:
         self.up: Iterator[int] = itertools.count()
-        self._looks = itertools.count()
 
     @property
     def value(self) -> int:
-        looks = next(self._looks)
-        return next(self.up) - looks
+        return int(repr(self.up)[6:-1])  # "count(7)": nothing else tells without counting on
 
 
 class _Host:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
+import os
 import pickle
 import time
 
 import pytest
 import requests
 from hypothesis import given
+from support.process import run
 from support.receiver import hang, status
 
 from curl_interceptor import (
@@ -332,3 +334,59 @@ def test_reading_the_figures_is_a_short_step(pipeline):
         pipeline.stats()
         took.append(time.perf_counter() - began)
     assert min(took) < 0.01
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_counts_its_own_calls_only(api):
+    """
+    What the parent called is the parent's; the child's figures begin at 0.
+    """
+    ended = run(
+        """
+        import os, requests, curl_interceptor
+        session = requests.Session()
+        session.trust_env = False
+        adapter = curl_interceptor.mount(session, "http://127.0.0.1:9/hook", match=curl_interceptor.Match(statuses=418))
+        for _ in range(3):
+            session.get(url)
+        pid = os.fork()
+        if not pid:
+            session.get(url)
+        (host,) = adapter.stats().hosts
+        print("child" if not pid else "parent", host.calls, host.last_minute.total, flush=True)
+        if pid:
+            os.waitpid(pid, 0)
+        """,
+        url=api.url("/status/500"),
+    )
+
+    assert sorted(ended.out.splitlines()) == ["child 1 1", "parent 3 3"], ended.err
+
+
+def test_while_the_process_ends_only_its_own_thread_logs(receiver, api):
+    """
+    A lock of stderr that a daemon thread holds at the end aborts the process, so none of ours writes then.
+    """
+    receiver.script("/hook", [], then=status(503))
+    ended = run(
+        """
+        import atexit, logging, requests, sys, curl_interceptor
+        logging.basicConfig(stream=sys.stdout, format="%(threadName)s %(name)s %(message)s", level=logging.DEBUG)
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        adapter = curl_interceptor.CurlInterceptor(inspectors=[hook])
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("http://", adapter)
+        for number in range(50):
+            session.get(f"{url}?{number}")
+        print("the end begins", flush=True)
+        """,
+        url=api.url("/status/500"),
+        hook=receiver.url("/hook"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    said = ended.out.partition("the end begins")[2].strip().splitlines()
+    assert any("were not delivered at the end" in line for line in said), ended.out
+    assert all(line.startswith("MainThread curl_interceptor.") for line in said), said
+    assert "/hook" not in ended.out
