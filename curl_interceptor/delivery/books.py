@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from copy import copy
 from dataclasses import dataclass, field
 
 from ..observe.degradation import Steps
@@ -67,6 +68,12 @@ class Books:
         self.last_error = text or type(error).__name__
         self.last_error_at = time.time()
         return self.last_error
+
+    def copy(self) -> Books:
+        """The counts as they are now; what is measured goes on being measured."""
+        other = copy(self)
+        other.dropped = self.dropped.copy()
+        return other
 
     def stats(self, *, label: str, pending: int, breaker: str, oldest: float | None, now: float) -> InspectorStats:
         """Return the books at this moment. `oldest` is when the oldest pending entry came."""

@@ -379,8 +379,9 @@ class Dispatcher:
         self._workers.close()
         self.wake()
         with self.lock:
-            cut = [books for books in self.lanes.books(time.monotonic()) if books.dropped.get("shutdown")]
+            books_at_the_end = self.lanes.snapshot(time.monotonic())
             refused = self.queue.fold()["shutdown"]
+        cut = [books for books in books_at_the_end() if books.dropped.get("shutdown")]
         self.troubles.silent = True
         for books in cut:
             lost = f"{books.dropped['shutdown']} records for {books.label} were not delivered at the end"
@@ -406,22 +407,24 @@ class Dispatcher:
     def stats(self) -> Stats:
         """The books at this moment."""
         now = time.monotonic()
-        with self.lock:
+        with self.lock:  # what has to balance; the rest is made of it without the lock
             dropped = self.queue.fold()
-            waiting = len(self.queue.queue)
-            inspectors = self.lanes.books(now)
-            queue = self.queue
-            return Stats(
-                accepted=self._taken + waiting + sum(dropped.values()),
-                unmatched=self._unmatched,
-                dropped=dict(dropped),
-                queued=waiting + self._in_hand,
-                routed=self._routed,
-                inspectors=inspectors,
-                errors=dict(self.troubles.counts),
-                held_bytes=queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
-                threads=self._workers.threads + self.alive,
-                queue=QueueStats(waiting, self.policy.queue_size, queue.held_bytes, self.policy.queue_bytes),
-                capture=self._capture.latency(),
-                degraded=deepest((queue.steps.current(now), *(one.degraded for one in inspectors))),
-            )
+            waiting, in_hand, waiting_bytes = len(self.queue.queue), self._in_hand, self.queue.held_bytes
+            taken, unmatched, routed = self._taken, self._unmatched, self._routed
+            held_bytes = waiting_bytes + sum(lane.held_bytes for lane in self.lanes)
+            books = self.lanes.snapshot(now)
+        inspectors = books()
+        return Stats(
+            accepted=taken + waiting + sum(dropped.values()),
+            unmatched=unmatched,
+            dropped=dict(dropped),
+            queued=waiting + in_hand,
+            routed=routed,
+            inspectors=inspectors,
+            errors=dict(self.troubles.counts),
+            held_bytes=held_bytes,
+            threads=self._workers.threads + self.alive,
+            queue=QueueStats(waiting, self.policy.queue_size, waiting_bytes, self.policy.queue_bytes),
+            capture=self._capture.latency(),
+            degraded=deepest((self.queue.steps.current(now), *(one.degraded for one in inspectors))),
+        )

@@ -498,10 +498,15 @@ class Lane:
         oldest = min(oldest, self.waiting.oldest)
         return None if oldest == inf else oldest
 
+    def snapshot(self, now: float) -> Callable[[], InspectorStats]:
+        """Take down, with the lock held, what has to fit together; the figures are made of it without the lock."""
+        label, pending, oldest, breaker = self.inspector.label, self.pending, self._oldest, self.breaker.state
+        make = self.books.copy().stats
+        return lambda: make(label=label, pending=pending, breaker=breaker, oldest=oldest, now=now)
+
     def stats(self, now: float = 0.0) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
-        label, pending, oldest = self.inspector.label, self.pending, self._oldest
-        return self.books.stats(label=label, pending=pending, breaker=self.breaker.state, oldest=oldest, now=now)
+        return self.snapshot(now)()
 
 
 def _telling(redact: Callable[[], Record], before: int, since: float) -> Record:

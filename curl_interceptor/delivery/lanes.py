@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from math import inf
 from typing import Any
@@ -90,6 +90,11 @@ class Lanes:
             for lane in kept[: len(kept) - most]:
                 lane.transport.close()
 
-    def books(self, now: float) -> tuple[InspectorStats, ...]:
-        """The books of every destination that was wanted at least once; to be read with the lock held."""
-        return joined((*self._gone.values(), *(lane.stats(now) for lane in self)))
+    def snapshot(self, now: float) -> Callable[[], tuple[InspectorStats, ...]]:
+        """Take down, with the lock held, the books of every destination that was wanted at least once.
+
+        The figures are made of it without the lock: callers need it, and there may be many lanes.
+        """
+        gone = tuple(self._gone.values())
+        lanes = [lane.snapshot(now) for lane in self]
+        return lambda: joined((*gone, *(make() for make in lanes)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from math import ceil, floor, inf
 
@@ -44,7 +45,8 @@ class Window:
         if not marks:
             return Rate()
         first = max(floor(now / SLICE), marks[-1][0]) - ceil(seconds / SLICE) + 1
-        for number, total_before, errors_before in marks:
-            if number >= first:
-                return Rate(total - total_before, errors - errors_before)
-        return Rate()
+        place = bisect_left(marks, (first,))
+        if place == len(marks):
+            return Rate()
+        _, total_before, errors_before = marks[place]
+        return Rate(total - total_before, errors - errors_before)
