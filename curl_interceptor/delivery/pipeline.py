@@ -15,7 +15,7 @@ import weakref
 from dataclasses import replace
 from os import getpid
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
 from ..observe.calls import Calls
@@ -30,6 +30,8 @@ from .router import Draft
 from .transport import forget_after_fork
 
 __all__ = ["Pipeline", "default_pipeline"]
+
+_T = TypeVar("_T")
 
 _LAST_MOMENT = 0.25  # seconds before the deadline of an ending, for the fallbacks of what will not be delivered
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
@@ -61,10 +63,10 @@ class Off:
     def __init__(self, count: int, pipeline: Pipeline | None) -> None:
         self.count = count
         self.pipeline = pipeline
-        _off.add(self)
+        _off[id(self)] = self
 
 
-_off: weakref.WeakSet[Off] = weakref.WeakSet()
+_off: weakref.WeakValueDictionary[int, Off] = weakref.WeakValueDictionary()
 
 
 class Pipeline:
@@ -217,7 +219,7 @@ class Pipeline:
         """Return the figures of this moment. They are frozen; `as_dict()` makes JSON of them."""
         stats = self._current().stats()
         known = {one.label for one in stats.inspectors}
-        unwanted = sorted({claim.label for claim in tuple(self._claims.values())} - known)
+        unwanted = sorted({claim.label for claim in _living(self._claims)} - known)
         return replace(
             stats,
             inspectors=(*stats.inspectors, *map(InspectorStats, unwanted)),
@@ -334,7 +336,12 @@ def _process_source() -> Pipeline | _Unmade:
 
 def _count_off(pipeline: Pipeline | None) -> int:
     whose = (pipeline, None) if pipeline is _default else (pipeline,)
-    return sum(off.count for off in tuple(_off) if off.pipeline in whose)
+    return sum(off.count for off in _living(_off) if off.pipeline in whose)
+
+
+def _living(known: weakref.WeakValueDictionary[Any, _T]) -> list[_T]:
+    """Return what still lives; unlike a look at the values, no adapter that is made meanwhile disturbs it."""
+    return [found for found in (reference() for reference in known.valuerefs()) if found is not None]
 
 
 def no_pipeline() -> Pipeline:

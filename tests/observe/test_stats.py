@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import pickle
+import threading
 import time
 
 import pytest
@@ -390,3 +391,27 @@ def test_while_the_process_ends_only_its_own_thread_logs(receiver, api):
     assert any("were not delivered at the end" in line for line in said), ended.out
     assert all(line.startswith("MainThread curl_interceptor.") for line in said), said
     assert "/hook" not in ended.out
+
+
+def test_adapters_that_come_and_go_do_not_disturb_who_looks(pipeline):
+    """
+    The figures can be read while other threads make adapters and forget them.
+    """
+    stop = threading.Event()
+
+    def make() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            CurlInterceptor(inspectors=[f"http://127.0.0.1:9/{number % 50}", None], pipeline=pipeline)
+
+    threads = [threading.Thread(target=make) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(200):
+            pipeline.stats()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
