@@ -16,7 +16,7 @@ from .errors import (
     Throttled,
     Transient,
 )
-from .inspectors import Answer, Inspector, LoggingInspector, Payload, WebhookInspector
+from .inspectors import Answer, Inspector, LazyInspector, LoggingInspector, Payload, WebhookInspector
 from .observe.stats import InspectorStats, Stats
 from .policies import (
     BatchPolicy,
@@ -28,7 +28,7 @@ from .policies import (
     RetryPolicy,
     TransportPolicy,
 )
-from .records.match import Match
+from .records.match import Match, Matcher
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
 from .version import __version__
@@ -50,8 +50,10 @@ __all__ = [
     "Inspector",
     "InspectorStats",
     "LanePolicy",
+    "LazyInspector",
     "LoggingInspector",
     "Match",
+    "Matcher",
     "Payload",
     "Pipeline",
     "RateLimit",

@@ -75,7 +75,9 @@ class Books:
         other.dropped = self.dropped.copy()
         return other
 
-    def stats(self, *, label: str, pending: int, breaker: str, oldest: float | None, now: float) -> InspectorStats:
+    def stats(
+        self, *, label: str, pending: int, breaker: str, oldest: float | None, initialized: bool, now: float
+    ) -> InspectorStats:
         """Return the books at this moment. `oldest` is when the oldest pending entry came."""
         minute, five = (self._window.rate(seconds, now, self._ended, self._errors) for seconds in (60.0, WINDOW))
         return InspectorStats(
@@ -96,6 +98,6 @@ class Books:
             latency=self._latency.latency(),
             last_minute=minute,
             last_five_minutes=five,
-            initialized=True,
+            initialized=initialized,
             degraded=self.steps.current(now),
         )

@@ -41,7 +41,8 @@ class FallbackStage:
                     lane.books.steps.take("fallback", now)
                     return
             else:
-                self._lanes.of(fallback).take(_moved(item, now), now)
+                made = fallback.making.get(self._troubles) if fallback.making else None
+                self._lanes.of(made or fallback).take(_moved(item, now), now)
                 lane.books.steps.take("fallback", now)
                 return
         lane.books.steps.take("counted", now)

@@ -57,4 +57,6 @@ class LoggingInspector(Inspector):
 
     def _line(self, entry: Entry) -> str:
         repeats = f" (x{entry.suppressed + 1})" if entry.suppressed else ""
-        return f"{entry.outcome} after {entry.elapsed * 1000:.0f} ms{repeats}: {render(entry)}"
+        names = " ".join(f"${name}" for name in dict.fromkeys(name for name, _ in entry.variables))
+        needs = f", set {names} first" if names else ""
+        return f"{entry.outcome} after {entry.elapsed * 1000:.0f} ms{repeats}{needs}: {render(entry)}"

@@ -105,7 +105,7 @@ def _destinations(inspectors: tuple[InspectorStats, ...]) -> Iterator[_Family]:
     for name, text in (
         ("pending", "Entries that wait or are on their way."),
         ("suppressed", "Entries that the cooldown holds back or has held back for good."),
-        ("initialized", "1 once the destination was wanted."),
+        ("initialized", "0 for a destination that its factory has not made yet."),
     ):
         yield family(name, "gauge", text, ((one, "", "", getattr(one, name)) for one in inspectors))
     ages = ((one, "", "", one.oldest_age or 0.0) for one in inspectors)

@@ -190,7 +190,7 @@ class InspectorStats:
     latency: How long attempts took, from connecting to the end of the answer.
     last_minute: Attempts over 60 s, and those of them that delivered nothing.
     last_five_minutes: The same over 300 s.
-    initialized: Whether it was wanted at least once; what it needs is only made then.
+    initialized: False for one that its factory has not made yet.
     degraded: The deepest step that its entries took in the last minute: `plain`, `digest`, `fallback`, `counted`; None
         if all went as it should.
     """
@@ -212,7 +212,7 @@ class InspectorStats:
     latency: Latency = Latency()
     last_minute: Rate = Rate()
     last_five_minutes: Rate = Rate()
-    initialized: bool = False
+    initialized: bool = True
     degraded: str | None = None
 
     def __add__(self, other: InspectorStats) -> InspectorStats:

@@ -21,6 +21,7 @@ from curl_interceptor import (
     BreakerPolicy,
     CurlInterceptor,
     LanePolicy,
+    LazyInspector,
     LoggingInspector,
     Match,
     Pipeline,
@@ -125,19 +126,26 @@ def test_the_apps_calls_are_counted_wanted_or_not(session, receiver, pipeline, a
     assert (nobody.host, nobody.errors["exception"]) == ("127.0.0.1:9", 1)
 
 
-def test_an_inspector_that_nobody_wanted_is_there_and_not_initialized(session, receiver, pipeline, api):
+def test_an_inspector_that_nobody_wanted_is_there(session, receiver, pipeline, api):
     """
-    A destination has its line from the beginning, so that its absence means something else.
+    A destination has its line from the beginning; one that a factory makes is not initialized before it is wanted.
     """
-    never = WebhookInspector(receiver.url("/never"), match=Match(statuses=418))
-    mount(session, WebhookInspector(receiver.url("/hook"), **AT_ONCE), never, pipeline=pipeline)
-    assert [one.initialized for one in pipeline.stats().inspectors] == [False, False]
+    hook = WebhookInspector(receiver.url("/hook"), label="hook", **AT_ONCE)
+    never = WebhookInspector(receiver.url("/never"), label="never", match=Match(statuses=418))
+    late = LazyInspector(lambda: WebhookInspector(receiver.url("/late"), label="made"), label="late")
+    mount(session, hook, never, late, pipeline=pipeline)
+    assert {one.label: one.initialized for one in pipeline.stats().inspectors} == {
+        "hook": True,
+        "never": True,
+        "late": False,
+    }
 
     session.get(api.url("/status/500"))
     assert pipeline.flush()
-    assert {one.label: one.initialized for one in pipeline.stats().inspectors} == {
-        never.label: False,
-        WebhookInspector(receiver.url("/hook")).label: True,
+    assert {one.label: (one.initialized, one.delivered) for one in pipeline.stats().inspectors} == {
+        "hook": (True, 1),
+        "never": (True, 0),
+        "made": (True, 1),
     }
 
 
@@ -152,6 +160,9 @@ def test_inspectors_that_are_off_are_counted_while_their_adapter_lives(receiver)
 
     assert (one.stats().off, two.stats().off, off.stats().off) == (3, 1, 0)
     assert pickle.loads(pickle.dumps(one)).stats().off == 3
+    one.configure(inspectors=[receiver.url("/hook"), None])
+    one.configure(cooldown=None)
+    assert one.stats().off == 2
 
     del one, two
     gc.collect()
@@ -327,7 +338,7 @@ def test_reading_the_figures_is_a_short_step(pipeline):
     adapter = CurlInterceptor(inspectors=[*inspectors, LoggingInspector()], pipeline=pipeline)
     with pytest.raises(requests.ConnectionError):
         adapter.send(requests.Request("GET", "http://127.0.0.1:9/").prepare())
-    until(lambda: sum(one.initialized for one in pipeline.stats().inspectors) == 101)
+    until(lambda: sum(one.routed for one in pipeline.stats().inspectors) == 101)
 
     took = []
     for _ in range(20):
@@ -415,3 +426,19 @@ def test_adapters_that_come_and_go_do_not_disturb_who_looks(pipeline):
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def test_a_paused_adapter_goes_on_counting_the_apps_calls(session, receiver, pipeline, api):
+    """
+    Nothing is captured in a pause, yet the share of failures stays true.
+    """
+    adapter = mount(session, WebhookInspector(receiver.url("/hook")), pipeline=pipeline)
+    adapter.pause()
+    session.get(api.url("/status/500"))
+    adapter.resume()
+    adapter.configure(cooldown=None)
+    session.get(api.url("/status/200"))
+
+    (host,) = pipeline.stats().hosts
+    assert host.last_minute == Rate(2, 1)
+    assert pipeline.stats().accepted == 0
