@@ -16,7 +16,15 @@ from .errors import (
     Throttled,
     Transient,
 )
-from .inspectors import Answer, Inspector, LazyInspector, LoggingInspector, Payload, WebhookInspector
+from .inspectors import (
+    Answer,
+    DiscordInspector,
+    Inspector,
+    LazyInspector,
+    LoggingInspector,
+    Payload,
+    WebhookInspector,
+)
 from .observe.stats import InspectorStats, Stats
 from .policies import (
     BatchPolicy,
@@ -47,6 +55,7 @@ __all__ = [
     "CurlInterceptorError",
     "DeadEndpoint",
     "DeliveryError",
+    "DiscordInspector",
     "Inspector",
     "InspectorStats",
     "LanePolicy",

@@ -123,7 +123,7 @@ def _destination(inspector: Inspector, asked: _Asked) -> Destination:
         return _lazy(inspector, asked)
     check_scheme(inspector.address)
     own.remember(inspector.address)
-    chosen = {**asked.options, **inspector.options}
+    chosen = {**inspector.defaults, **asked.options, **inspector.options}
     fallbacks = chosen.pop("fallbacks", ())
     match = asked.match if inspector.match is None else inspector.match
     redaction = asked.redaction if inspector.redaction is None else inspector.redaction

@@ -7,7 +7,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
@@ -65,10 +66,12 @@ class Answer:
     complete: bool = True
 
 
-def json_payload(entries: Sequence[Entry], document: Any, *, content_type: str = "application/json") -> Payload:
+def json_payload(
+    entries: Sequence[Entry], document: Any, *, content_type: str = "application/json", url: str | None = None
+) -> Payload:
     """Return a payload with a document as strict JSON: no NaN, and nothing that is not valid UTF-8."""
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return Payload(tuple(entries), text.encode("ascii"), content_type)
+    return Payload(tuple(entries), text.encode("ascii"), content_type, url=url)
 
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
@@ -133,6 +136,10 @@ class Inspector:
 
     kind = "webhook"
     """First word of the default label."""
+    hosts: ClassVar[tuple[str, ...]] = ()
+    """Hosts whose webhook URLs are recognised as this service's, those below them included."""
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Delivery keywords that the service asks for, such as its rate limit; those of inspector and adapter win."""
 
     def __init__(
         self,
