@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PATTERNS = DOCS / "patterns"
 
+_FRAMEWORK = re.compile(r"^ *(?:from|import) (django|flask)\b", re.MULTILINE)
+# Frameworks are no part of the tests' own requirements; the tox environment "frameworks" has them.
+_ABSENT = {name for name in ("django", "flask") if find_spec(name) is None}
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def examples(page: Path) -> list[str]:
     """The blocks of a page, each moved down to its own line, so that a traceback shows where it stands."""
     text = page.read_text("utf-8")
-    return ["\n" * text.count("\n", 0, found.start(1)) + found[1] for found in _BLOCK.finditer(text)]
+    blocks = ["\n" * text.count("\n", 0, found.start(1)) + found[1] for found in _BLOCK.finditer(text)]
+    return [block for block in blocks if not _ABSENT & set(_FRAMEWORK.findall(block))]
 
 
 def run_examples(page: Path) -> None:
