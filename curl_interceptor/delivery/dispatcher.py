@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from ..observe.log import TroubleLog
 from ..observe.stats import Stats
 from ..policies import PipelinePolicy
+from . import uwsgi
 from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
@@ -97,7 +98,7 @@ class Dispatcher:
         """Start the thread if there is none. Whoever finds another one at it leaves it at that."""
         if self.alive:
             return True
-        if self.ended or not self._starting.acquire(blocking=False):
+        if self.ended or uwsgi.in_master() or not self._starting.acquire(blocking=False):
             return False
         try:
             if not self.alive:
@@ -125,6 +126,8 @@ class Dispatcher:
 
     def run(self) -> None:
         """Take turns until the pipeline ends, or nothing is left to do."""
+        if complaint := uwsgi.without_threads():
+            self.troubles.note("uwsgi", complaint)
         try:
             while not self.ended:
                 try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import time
 import weakref
 from os import getpid
@@ -19,7 +18,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..observe.stats import Stats
 from ..policies import PipelinePolicy, check_number
-from . import guard
+from . import endings, guard
 from .destination import Destination, LanePolicies, Route
 from .dispatcher import PATIENCE, Dispatcher
 from .guard import in_delivery
@@ -85,6 +84,7 @@ class Pipeline:
         self._claims: weakref.WeakValueDictionary[str, _Claim] = weakref.WeakValueDictionary()
         self._closed = False
         self._dispatcher = Dispatcher(self.policy)
+        self._heirs = {self._dispatcher.pid: self._dispatcher}
         _pipelines.add(self)
 
     def __repr__(self) -> str:
@@ -132,7 +132,7 @@ class Pipeline:
             return
         _live.add(dispatcher)
         if dispatcher.start():
-            _end_with_multiprocessing()
+            endings.arrange(_at_exit)
 
     # -- used by people -----------------------------------------------------------------------------------------------
 
@@ -190,19 +190,24 @@ class Pipeline:
         return self._current().stats()
 
     def _current(self) -> Dispatcher:
-        if self._dispatcher.pid != os.getpid():
-            self._begin_anew()
-        return self._dispatcher
+        dispatcher = self._dispatcher
+        return dispatcher if dispatcher.pid == os.getpid() else self._begin_anew()
 
     def _begin_anew(self) -> Dispatcher:
-        """This is a forked child: nothing of the parent's is used, closed or waited for."""
-        old = self._dispatcher
-        self._dispatcher = Dispatcher(self.policy)
-        self._dispatcher.ended = self._closed
-        self._dispatcher.queue.closed = self._closed
-        old.forget()
-        _inherited.append(old)
-        return self._dispatcher
+        """This is a forked child: nothing of the parent's is used, closed or waited for.
+
+        Where no fork hook ran, several threads may come here at once; they agree without a lock, which the parent might
+        have held.
+        """
+        heir = Dispatcher(self.policy)
+        heir.ended = heir.queue.closed = self._closed
+        chosen = self._heirs.setdefault(heir.pid, heir)
+        if chosen is heir:
+            old, self._dispatcher = self._dispatcher, heir
+            self._heirs = {heir.pid: heir}
+            old.forget()
+            _inherited.append(old)
+        return chosen
 
 
 class PipelineSink:
@@ -340,8 +345,11 @@ def _end(dispatchers: list[Dispatcher], timeout: float, *, exiting: bool) -> boo
     return all(complete)
 
 
-def _at_exit() -> None:
-    """The one hook: deliver what the webhooks take before the deadline, and never a word on stderr."""
+def _at_exit(most: float | None = None) -> None:
+    """The one hook: deliver what the webhooks take before the deadline, and never a word on stderr.
+
+    `most` are the seconds that the process has left, where they may be fewer than `exit_timeout`.
+    """
     guard.exiting = True
     pid = os.getpid()
     dispatchers = [dispatcher for dispatcher in list(_live) if dispatcher.pid == pid]
@@ -350,8 +358,9 @@ def _at_exit() -> None:
         return
     for dispatcher in dispatchers:
         dispatcher.troubles.silent = True
+    timeout = max(dispatcher.policy.exit_timeout for dispatcher in dispatchers)
     try:
-        _end(dispatchers, max(dispatcher.policy.exit_timeout for dispatcher in dispatchers), exiting=True)
+        _end(dispatchers, timeout if most is None else min(most, timeout), exiting=True)
     except (KeyboardInterrupt, SystemExit):
         return  # somebody is in a hurry
 
@@ -362,23 +371,6 @@ def _after_fork_in_child() -> None:
     _live.clear()
     for pipeline in list(_pipelines):
         pipeline._begin_anew()
-
-
-def _end_with_multiprocessing() -> None:
-    """A child of multiprocessing ends without `atexit`; its own registry of finalisers runs.
-
-    Only in such a child, only after its start (which clears the registry), and never importing anything for it.
-    """
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is None or process is None or process.parent_process() is None:
-        return
-    if _finalized.get("pid") != os.getpid():
-        _finalized["pid"] = os.getpid()
-        util.Finalize(None, _at_exit, exitpriority=100)
-
-
-_finalized: dict[str, int] = {}
 
 
 atexit.register(_at_exit)
