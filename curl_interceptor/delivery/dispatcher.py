@@ -8,12 +8,13 @@ other thread lives or can be started.
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 from collections import deque
 from logging import ERROR, INFO
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 from ..observe.log import TroubleLog
 from ..observe.stats import Stats
@@ -56,7 +57,7 @@ class Dispatcher:
         self.policy = policy
         self.pid = os.getpid()
         self.troubles = TroubleLog()
-        self.gate: SimpleQueue[None] = SimpleQueue()
+        self.gate: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.queue = ExchangeQueue(
             policy.queue_size,
             policy.queue_bytes,
@@ -102,6 +103,7 @@ class Dispatcher:
             return False
         try:
             if not self.alive:
+                self._suit()
                 self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
                 self.thread.start()
         except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
@@ -113,6 +115,16 @@ class Dispatcher:
         finally:
             self._starting.release()
         return True
+
+    def _suit(self) -> None:
+        """Take queues that belong to the threads which start now: gevent may have replaced both since the import.
+
+        A preloaded app is imported before gunicorn's gevent workers patch anything; a queue of then would stop the
+        whole loop.
+        """
+        if type(self.gate) is not queue.SimpleQueue:
+            self.gate = self.queue.gate = queue.SimpleQueue()
+            self._workers.suit()
 
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""
@@ -126,8 +138,8 @@ class Dispatcher:
 
     def run(self) -> None:
         """Take turns until the pipeline ends, or nothing is left to do."""
-        if complaint := uwsgi.without_threads():
-            self.troubles.note("uwsgi", complaint)
+        if uwsgi.complain():
+            self.troubles.counts["uwsgi_threads"] += 1
         try:
             while not self.ended:
                 try:

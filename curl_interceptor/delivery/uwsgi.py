@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from contextlib import suppress
 
-__all__ = ["in_master", "without_threads"]
+__all__ = ["complain", "in_master"]
 
 
 def in_master() -> bool:
@@ -20,9 +22,20 @@ def in_master() -> bool:
         return False
 
 
-def without_threads() -> str:
-    """Return what to tell an operator where uWSGI lets no thread run between two requests; empty elsewhere."""
+def complain() -> bool:
+    """Warn where uWSGI lets no thread run between two requests; whether that is so.
+
+    By `warnings`, which says it once and ends in uWSGI's own log: it is the server that is to be set up otherwise.
+    """
     uwsgi = sys.modules.get("uwsgi")
-    if uwsgi is None or getattr(uwsgi, "has_threads", 1):
-        return ""
-    return "uWSGI runs no threads between requests, so records are delivered late: start it with --enable-threads"
+    if uwsgi is None or getattr(uwsgi, "has_threads", True):
+        return False
+    with suppress(Warning):  # where the app makes errors of them
+        warnings.warn(_NO_THREADS, RuntimeWarning, stacklevel=1)
+    return True
+
+
+_NO_THREADS = (
+    "curl_interceptor: uWSGI runs no threads between requests, so records are delivered late or not at all; "
+    "start it with --enable-threads"
+)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from support import receiver as replies
 from support.process import run
-from support.receiver import Receiver
+from support.records import documents
 
 # The first hook that is registered runs last of all: what it prints is the length of the exit.
 COMMON = """
@@ -20,14 +18,6 @@ COMMON = """
     session = requests.Session()
     began[0] = time.monotonic()
 """
-
-
-def records(receiver: Receiver, path: str | None = None) -> list[dict]:
-    found = []
-    for body in receiver.bodies(path):
-        document = json.loads(body)
-        found.extend(document if isinstance(document, list) else [document])
-    return found
 
 
 def exit_seconds(out: str) -> float:
@@ -46,7 +36,7 @@ def test_a_lone_record_is_delivered_at_exit(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert [record["status"] for record in records(receiver)] == [500]
+    assert [record["status"] for record in documents(receiver)] == [500]
     assert exit_seconds(ended.out) < 1.0
 
 
@@ -144,7 +134,7 @@ def test_a_healthy_webhook_gets_everything_beside_a_hung_one(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert len(records(receiver, "/healthy")) == 100
+    assert len(documents(receiver, "/healthy")) == 100
     assert exit_seconds(ended.out) < 2.5
 
 
@@ -164,8 +154,8 @@ def test_what_the_cooldown_holds_back_is_told_at_exit(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert sum(1 + record["suppressed"] for record in records(receiver)) == 37
-    assert len(records(receiver)) == 2
+    assert sum(1 + record["suppressed"] for record in documents(receiver)) == 37
+    assert len(documents(receiver)) == 2
 
 
 def test_requests_of_exit_hooks_harm_nobody(api, receiver):
@@ -187,7 +177,7 @@ def test_requests_of_exit_hooks_harm_nobody(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert [record["url"].partition("?")[2] for record in records(receiver)] == ["before"]
+    assert [record["url"].partition("?")[2] for record in documents(receiver)] == ["before"]
 
 
 def test_daemon_threads_that_go_on_requesting_harm_nobody(api, receiver):
@@ -296,7 +286,7 @@ def test_a_hung_webhook_leaves_time_for_others_also_where_no_thread_can_be_start
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert len(records(receiver, "/healthy")) == 1
+    assert len(documents(receiver, "/healthy")) == 1
     assert exit_seconds(ended.out) < 2.5
 
 

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from support.process import run
-from support.receiver import Receiver
-
-
-def names(receiver: Receiver) -> list[str]:
-    """What each delivered record calls itself: the query of its URL."""
-    found = []
-    for body in receiver.bodies():
-        document = json.loads(body)
-        found.extend(
-            record["url"].partition("?")[2] for record in (document if isinstance(document, list) else [document])
-        )
-    return found
+from support.records import names
 
 
 def test_fifty_forks_under_load(api, receiver):
