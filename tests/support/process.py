@@ -28,7 +28,7 @@ class Ended:
 
 
 def environment(*folders: Path) -> dict[str, str]:
-    """The environment of a process: ours, without a developer's proxies, able to import us and what lies in `folders`."""
+    """Our environment without a developer's proxies, for a process that can import us and what lies in `folders`."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -9,6 +9,7 @@ the path of the request.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -141,8 +142,6 @@ class Served:
 
     def kill(self) -> None:
         """End whatever is left of it."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(10)
