@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from support import receiver as replies
 from support.process import run
-from support.records import documents
+from support.records import documents, names
 
 # The first hook that is registered runs last of all: what it prints is the length of the exit.
 COMMON = """
@@ -68,6 +70,68 @@ def test_exit_is_in_time_with_a_hung_webhook(api, receiver, answer, ending, stat
 
     assert (ended.status, ended.err) == (status, "")
     assert exit_seconds(ended.out) < 2.5
+
+
+ENDINGS = {
+    "normal end": ("pass", 0, ""),
+    "sys.exit": ("sys.exit(7)", 7, ""),
+    "exception": ("raise SystemError('of the app')", 1, "SystemError: of the app"),
+    "interrupt": ("signal.raise_signal(signal.SIGINT)", -signal.SIGINT, "KeyboardInterrupt"),
+    "handled SIGTERM": ("signal.raise_signal(signal.SIGTERM)", 3, ""),
+}
+TROUBLES = ["hang", "drip_head", "drip_body", "connect", "look-up", "slow", "endless", "refused", "unavailable"]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_every_ending_with_every_trouble(api, receiver, trouble, ending):
+    """
+    In time, with the status that it had without us, nothing of ours on stderr; a healthy webhook gets all it can.
+    """
+    scripted = {"slow": replies.slow(0.3), "unavailable": replies.status(503), "endless": replies.endless(0.01)}
+    if trouble in ("hang", "drip_head", "drip_body"):
+        scripted[trouble] = getattr(replies, trouble)()
+    receiver.script("/trouble", then=scripted.get(trouble))
+    with replies.Unreachable() as unreachable:
+        places = {
+            "connect": unreachable.url,
+            "look-up": "http://hooks.example/hook",
+            "refused": replies.refused_url(),
+        }
+        code, status, last = ENDINGS[ending]
+        ended = run(
+            COMMON
+            + f"""
+    import socket
+    looked_up = socket.getaddrinfo
+    def look_up(host, *args, **kwargs):
+        if host == "hooks.example":
+            time.sleep(60)
+        return looked_up(host, *args, **kwargs)
+    socket.getaddrinfo = look_up
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    own = BatchPolicy(1, 0)
+    hooks = [curl_interceptor.WebhookInspector(trouble, batch=own), curl_interceptor.WebhookInspector(healthy)]
+    adapter = curl_interceptor.mount(session, *hooks, cooldown=None)
+    for number in range(20):
+        session.get(url + f"?{{number}}")
+    time.sleep(0.2)
+    atexit.register(lambda: began.__setitem__(0, time.monotonic()))   # runs first of all
+    {code}
+""",
+            trouble=places.get(trouble, receiver.url("/trouble")),
+            healthy=receiver.url("/healthy"),
+            url=api.url("/status/500"),
+        )
+
+    assert ended.status == status, ended.err
+    assert "curl_interceptor" not in ended.err
+    assert (ended.err.strip().splitlines() or [""])[-1] == last
+    assert sorted(names(receiver, "/healthy"), key=int) == [str(number) for number in range(20)]
+    assert exit_seconds(ended.out) < (1.0 if trouble in ("refused", "unavailable") else 2.5)
+    if trouble == "slow":
+        assert len(names(receiver, "/trouble")) >= 4
 
 
 def test_an_uncaught_exception_stays_the_only_thing_on_stderr(api, receiver):
