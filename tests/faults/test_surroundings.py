@@ -138,7 +138,7 @@ def test_code_of_the_users_that_raises_costs_its_record_at_most(api, receiver, e
     app = App(
         url,
         WebhookInspector(hook + "/predicate", match=Match(predicate=broken), batch=batch),
-        WebhookInspector(hook + "/redaction", redaction=Redaction(custom=broken), batch=batch),
+        WebhookInspector(hook + "/redaction", redaction=Redaction(also=broken), batch=batch),
         WebhookInspector(hook + "/fine", batch=batch),
         WebhookInspector(gone, fallbacks=[broken], batch=batch),
     )

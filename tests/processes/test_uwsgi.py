@@ -154,6 +154,7 @@ def test_a_child_forked_without_hooks_delivers_its_own(api, receiver):
         adapter = curl_interceptor.mount(one, hook, cooldown=None)
     sessions[0].get(url + "?parent")
     sessions[0].close()
+    time.sleep(0.3)                                    # it waits for its batch; busy threads no such fork survives
     child = ctypes.PyDLL(None).fork()                  # the C library's: Python's hooks do not run
     if child == 0:
         ready = threading.Barrier(8)
