@@ -21,9 +21,9 @@ def uwsgi(folder: Path, *options: str) -> Served:
     return Served([*command, "--virtualenv", sys.prefix, *options], folder)
 
 
-def version() -> tuple[int, ...]:
-    told = subprocess.run([str(UWSGI), "--version"], capture_output=True, text=True, check=True).stdout
-    return tuple(int(part) for part in told.strip().split(".")[:3])
+def always_runs_threads() -> bool:
+    told = subprocess.run([str(UWSGI), "--help"], capture_output=True, text=True, check=True).stdout
+    return any("enable-threads" in line and "default" in line for line in told.splitlines())
 
 
 @pytest.mark.thorough
@@ -66,8 +66,8 @@ def test_without_threads_the_flag_is_named(api, receiver, tmp_path):
     """
     Where no thread runs between requests, one warning says so; what waits is delivered in later requests.
     """
-    if version() >= (2, 0, 27):
-        pytest.skip(f"uwsgi {'.'.join(map(str, version()))} always runs threads")
+    if always_runs_threads():
+        pytest.skip("this uwsgi always runs threads")
     app = APP.format(
         hook=receiver.url("/hook"),
         url=api.url("/status/500"),
