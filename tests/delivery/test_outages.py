@@ -6,14 +6,11 @@ On real sockets, through a mounted session; the address of the webhook is a secr
 from __future__ import annotations
 
 import json
-import logging
 import socket
-import threading
 import time
 from collections.abc import Callable
 
 import pytest
-from support.api import Api
 from support.receiver import (
     HOST,
     Connection,
@@ -35,7 +32,8 @@ from support.receiver import (
 
 import curl_interceptor
 from curl_interceptor import BatchPolicy, BreakerPolicy, Pipeline, RetryPolicy, TransportPolicy, WebhookInspector
-from curl_interceptor.delivery.pipeline import pipelines
+
+pytestmark = pytest.mark.usefixtures("_the_address_is_never_told")
 
 SECRET = "/hook-s3cr3t-t0k3n"
 QUICK = {
@@ -91,40 +89,6 @@ def until(condition: Callable[[], object], timeout: float = 5.0) -> float:
         assert time.monotonic() - began < timeout, f"it did not come true within {timeout} s"
         time.sleep(0.005)
     return time.monotonic() - began
-
-
-@pytest.fixture(scope="module")
-def api():
-    with Api() as server:
-        yield server
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as server:
-        yield server
-
-
-@pytest.fixture
-def fail(session, api):
-    """Let the app's calls number 0, 1, 2 … fail."""
-    numbers = iter(range(10_000))
-
-    def fail(count: int = 1, code: int = 500) -> None:
-        for _ in range(count):
-            session.get(api.url(f"/status/{code}?number={next(numbers)}"))
-
-    return fail
-
-
-@pytest.fixture(autouse=True)
-def _the_address_is_never_told(caplog):
-    """No log line, no statistics and no thread's name shows the webhook's address, whatever happens."""
-    caplog.set_level(logging.DEBUG)
-    yield
-    told = [caplog.text, *(repr(pipeline.stats()) + repr(pipeline) for pipeline in pipelines())]
-    told += [thread.name for thread in threading.enumerate()]
-    assert SECRET.strip("/") not in "\n".join(told)
 
 
 def books(pipeline: Pipeline):

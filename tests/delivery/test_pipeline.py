@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import random
 import threading
 import time
@@ -12,7 +11,6 @@ from collections.abc import Callable
 
 import pytest
 import requests
-from support.api import Api
 from support.receiver import Receiver, Reply, drip_body, garbage, hang, reset, slow, status, truncated
 
 import curl_interceptor
@@ -32,7 +30,8 @@ from curl_interceptor import (
 )
 from curl_interceptor.delivery import lanes, workers
 from curl_interceptor.delivery import pipeline as pipeline_module
-from curl_interceptor.delivery.pipeline import pipelines
+
+pytestmark = pytest.mark.usefixtures("_the_address_is_never_told")
 
 SECRET = "/hook-s3cr3t-t0k3n"
 QUICK = {
@@ -74,40 +73,6 @@ def books(pipeline: Pipeline):
 
 def our_threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("curl-interceptor")}
-
-
-@pytest.fixture(scope="module")
-def api():
-    with Api() as server:
-        yield server
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as server:
-        yield server
-
-
-@pytest.fixture
-def fail(session, api):
-    """Let the app's calls number 0, 1, 2 … fail."""
-    counter = iter(range(10_000))
-
-    def fail(count: int = 1, *, body: bytes = b"") -> None:
-        for _ in range(count):
-            session.post(api.url(f"/status/500?number={next(counter)}"), data=body)
-
-    return fail
-
-
-@pytest.fixture(autouse=True)
-def _the_address_is_never_told(caplog):
-    """No log line, no statistics and no thread's name shows the webhook's address, whatever happens."""
-    caplog.set_level(logging.DEBUG)
-    yield
-    told = [caplog.text, *(repr(pipeline.stats()) + repr(pipeline) for pipeline in pipelines())]
-    told += [thread.name for thread in threading.enumerate()]
-    assert SECRET.strip("/") not in "\n".join(told)
 
 
 def mount(session, pipeline: Pipeline, *inspectors, **options):
