@@ -87,7 +87,7 @@ def plan_route(
 
 def _destination(inspector: Inspector, match: Match, redaction: Redaction, options: Mapping[str, Any]) -> Destination:
     check_scheme(inspector.address)
-    chosen = {**options, **inspector.options}
+    chosen = {"rate_limit": inspector.rate_limit, **options, **inspector.options}
     fallbacks = chosen.pop("fallbacks", ())
     own_match = inspector.match or match
     own_redaction = inspector.redaction or redaction

@@ -265,7 +265,7 @@ class Dispatcher:
         if draining and not (self.queue.queue or self._in_hand):  # else more equals may come
             lane.release_suppressed(now)
         lane.tick(now)
-        if self.hopeless or (draining and lane.not_before > (self.deadline or 0.0)):
+        if self.hopeless or (draining and lane.opens_at(now) > (self.deadline or 0.0)):
             lane.abandon("shutdown", flying=self.hopeless)
         self._hand_on(lane, now)
         if more_to_come:

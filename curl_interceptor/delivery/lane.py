@@ -90,8 +90,7 @@ class Lane:
         self.destination = destination
         self._stock.adopt(policies)
         self.breaker.govern(policies.breaker)
-        if policies.rate_limit != former.rate_limit:
-            self._limiter = Limiter(policies.rate_limit)
+        self._limiter.govern(policies.rate_limit)
         if policies.transport != former.transport:
             self.transport.close()
             self.transport = open_transport(self.inspector.address, policies.transport)
@@ -152,10 +151,14 @@ class Lane:
         work = self.waiting.due(hurried=hurried, draining=draining)
         if work == inf:
             return inf
-        gate = max(self.not_before, self._limiter.ready_at(now))
+        gate = self.opens_at(now)
         if self.breaker.is_open:
             return max(gate, -inf if draining else self.breaker.trial_at)
         return max(gate, work)
+
+    def opens_at(self, now: float) -> float:
+        """When the service takes the next message, as far as it has said; never before this time, whatever happens."""
+        return max(self.not_before, self._limiter.ready_at(now))
 
     def next_due(self, now: float, *, hurried: bool = False, draining: bool = False) -> float:
         """When this lane wants to be looked at again: for a job, to let something end, or to hand on what it lost."""
@@ -213,6 +216,7 @@ class Lane:
     def settle(self, job: Job, outcome: Outcome, now: float, *, draining: bool = False) -> None:
         """Take an attempt's end, and what follows from it."""
         with self._lock:
+            self._limiter.answered(outcome.quota, now)
             self._settlement.settle(outcome, now, trial=job.trial, draining=draining)
 
     # -- what ends by itself ------------------------------------------------------------------------------------------
@@ -311,7 +315,7 @@ class Lane:
 
     @property
     def not_before(self) -> float:
-        """Nothing is sent before this time, whatever happens: the service said so."""
+        """The end of the service's `Retry-After`."""
         return self._settlement.not_before
 
     def stats(self) -> InspectorStats:

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import BadPayload, DeliveryError, Transient
+from ..inspectors.answers import Quota, quota
 from .guard import delivering, is_for_us
 from .lane import Job
 from .outcome import Outcome
@@ -188,9 +189,10 @@ def attempt(job: Job) -> Outcome:
     began = time.monotonic()
     lane = job.lane
     error: DeliveryError | None = None
+    said: list[Quota | None] = [None]
     try:
         with delivering(), unseen():
-            lane.breaker.call(lambda: _post(job), trial=job.trial)
+            lane.breaker.call(lambda: _post(job, said), trial=job.trial)
     except DeliveryError as caught:
         error = caught
     except BaseException as caught:  # whatever it is: the loop goes on, and the lane gets its outcome
@@ -199,11 +201,13 @@ def attempt(job: Job) -> Outcome:
         error = Transient(_name(caught))
     if error is not None:  # its frames would keep the payload
         error.__traceback__ = error.__cause__ = error.__context__ = None
-    return Outcome(error, time.monotonic() - began)
+    return Outcome(error, time.monotonic() - began, said[-1])
 
 
-def _post(job: Job) -> None:
+def _post(job: Job, said: list[Quota | None]) -> None:
+    """Post, and ask for the verdict. What the service says of its rate limit is put down, whatever the verdict."""
     answer = job.lane.transport.post(job.payload, job.timeout)
+    said.append(quota(answer.headers, throttled=answer.status == 429))
     try:
         job.lane.inspector.verdict(answer)
     except DeliveryError:

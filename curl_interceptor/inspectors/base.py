@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
-from ..policies import check_flag, check_policy
+from ..policies import RateLimit, check_flag, check_policy
 from ..records.match import Match
 from ..records.record import Record
 from ..records.redaction import Redaction
@@ -133,6 +133,9 @@ class Inspector:
     kind = "webhook"
     """First word of the default label."""
 
+    rate_limit: RateLimit | None = None
+    """What the service documents; holds unless the keyword `rate_limit` says otherwise."""
+
     def __init__(
         self,
         address: str,
@@ -153,6 +156,8 @@ class Inspector:
         if redaction is not None:
             check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
         check_flag("critical", critical)
+        if self.rate_limit is not None:
+            check_policy(f"rate_limit of {type(self).__name__}", self.rate_limit, RateLimit)
         check_options(type(self).__name__, options, also=frozenset({"label", "match", "redaction", "critical"}))
         self.label = label or self.default_label()
         self.match = match
