@@ -39,8 +39,13 @@ class Admission:
         if cooldown is None or cooldown.admits(key):
             return False
         stock.books.suppressed += 1
-        room = stock.policies.lane.bytes - stock.held_bytes
-        cooldown.suppress(key, HeldBack(destination, redacted), redacted.size, room, redacted.exchange.started)
+        cooldown.suppress(key, redacted.exchange.started)
+        bound = stock.policies.lane.bytes
+        kept = cooldown.keep(key, HeldBack(destination, redacted), redacted.size, bound - stock.held_bytes)
+        if not kept and not cooldown.keeps(key):  # without its bodies it may take the place of what waits
+            bare = redacted.bare()
+            cooldown.keep(key, HeldBack(destination, bare), bare.size, bound // 2 - cooldown.bytes)
+            stock.keep_bounds()
         return True
 
     def enter(
@@ -53,6 +58,7 @@ class Admission:
     ) -> None:
         """Redact one that is counted as pending already, and let it wait for its batch."""
         record: Record | None = None
+        merged = 0 if told is None else told.before
         try:
             record = redacted.by(destination.redaction)
             if told is not None:
@@ -61,11 +67,12 @@ class Admission:
             with self._lock:
                 self._stock.redacting -= 1
                 if record is None:
-                    self._stock.books.failed += 1
+                    self._stock.books.failed += 1 + merged
+                    self._stock.books.suppressed -= merged
                     self._stock.lift(key)
                 else:
                     critical, fallbacks = destination.inspector.critical, destination.fallbacks
-                    item = Item(record, key=key, admitted=now, critical=critical, fallbacks=fallbacks)
+                    item = Item(record, key=key, admitted=now, critical=critical, fallbacks=fallbacks, merged=merged)
                     self._admit(item, now)
 
     @property

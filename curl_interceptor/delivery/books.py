@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ..observe.degradation import Steps
 from ..observe.stats import InspectorStats
 
 __all__ = ["Books"]
@@ -13,7 +14,8 @@ __all__ = ["Books"]
 
 @dataclass
 class Books:
-    """Counts that only grow, but for `suppressed`: one that goes out after all is pending again.
+    """Counts that only grow, but for `suppressed`: one that goes out after all is pending again, and one that is told
+    by the count of another is lost with it.
 
     What is pending is not counted here but looked up, so that the sum can be wrong, and is checked.
     """
@@ -27,6 +29,9 @@ class Books:
     retries: int = 0
     last_success: float | None = None
     last_error: str | None = None
+    steps: Steps = field(default_factory=Steps)
+    """How its entries were degraded, and when last."""
+    fallbacks: Counter[str] = field(default_factory=Counter)
 
     def deliver(self, entries: int) -> None:
         """The service took so many."""
@@ -42,7 +47,7 @@ class Books:
         self.last_error = text
         return text
 
-    def stats(self, *, label: str, pending: int, breaker: str) -> InspectorStats:
+    def stats(self, *, label: str, pending: int, breaker: str, opened: int, now: float) -> InspectorStats:
         """Return the books at this moment."""
         return InspectorStats(
             label=label,
@@ -57,4 +62,7 @@ class Books:
             breaker=breaker,
             last_success=self.last_success,
             last_error=self.last_error,
+            opened=opened,
+            fallbacks=dict(self.fallbacks),
+            degraded=self.steps.current(now),
         )

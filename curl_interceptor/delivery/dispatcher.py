@@ -364,7 +364,7 @@ class Dispatcher:
         self._workers.close()
         self.wake()
         with self.lock:
-            cut = [books for books in self.lanes.books() if books.dropped.get("shutdown")]
+            cut = [books for books in self.lanes.books(time.monotonic()) if books.dropped.get("shutdown")]
             refused = self.queue.fold()["shutdown"]
         self.troubles.silent = False  # this is the thread that ends the process, if it ends
         for books in cut:
@@ -400,7 +400,7 @@ class Dispatcher:
                 dropped=dict(dropped),
                 queued=queued,
                 routed=self._routed,
-                inspectors=self.lanes.books(),
+                inspectors=self.lanes.books(time.monotonic()),
                 errors=dict(self.troubles.counts),
                 held_bytes=self.queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
                 threads=self._workers.threads + self.alive,

@@ -32,17 +32,20 @@ class FallbackStage:
 
     def take(self, lane: Lane, lost: Lost, now: float) -> None:
         """Give an item to the next fallback that takes it."""
-        item = lost.item
+        item, books = lost.item, lane.books
         while item.fallbacks:
             fallback, *rest = item.fallbacks
             item.fallbacks = tuple(rest)
-            if not isinstance(fallback, Destination):
-                if self._call(fallback, item.entry):
-                    return
-            else:
+            if isinstance(fallback, Destination):
                 self._lanes.of(fallback).take(_moved(item, now), now)
-                return
-        self._log(lane, lost)
+            elif not self._call(fallback, item.entry):
+                books.fallbacks["raised"] += 1
+                continue
+            books.fallbacks["taken"] += 1
+            books.steps.take("fallback", now)
+            return
+        books.fallbacks["logged" if self._log(lane, lost) else "counted"] += 1
+        books.steps.take("counted", now)
 
     def _call(self, fallback: Callable[[Entry], object], entry: Entry) -> bool:
         name = getattr(fallback, "__qualname__", type(fallback).__name__)
@@ -56,20 +59,23 @@ class FallbackStage:
             return False
         return True
 
-    def _log(self, lane: Lane, lost: Lost) -> None:
+    def _log(self, lane: Lane, lost: Lost) -> bool:
         """A line tells of each that was refused or waited too long; of what goes in masses, one line tells of many."""
         if self._troubles.silent:
-            return
+            return False
         label, reason = lane.inspector.label, lost.reason
         if reason in _IN_MASSES:
             self._troubles.say(f"{reason} {label}", f"entries for {label} are lost: {reason}", level=logging.ERROR)
-            return
+            return False
         logger = logging.getLogger("curl_interceptor.undelivered")
-        if logger.hasHandlers():
-            try:
-                logger.error("not delivered to %s (%s): %s", label, reason, render(lost.item.entry))
-            except Exception:  # a handler of the user's
-                self._troubles.counts["log_handler"] += 1
+        if not logger.hasHandlers():
+            return False
+        try:
+            logger.error("not delivered to %s (%s): %s", label, reason, render(lost.item.entry))
+        except Exception:  # a handler of the user's
+            self._troubles.counts["log_handler"] += 1
+            return False
+        return True
 
 
 _IN_MASSES = frozenset({"lane_full", "endpoint_gone", "shutdown", "told to wait for hours"})

@@ -104,6 +104,8 @@ class Lane:
             self.last_used = now
             if self.closed and not destination.fallbacks:
                 self.books.dropped["endpoint_gone"] += 1
+                self.books.fallbacks["counted"] += 1
+                self.books.steps.take("counted", now)
                 return
             cooled = not (self.closed or destination.inspector.critical)
             if cooled and self._admission.holds_back(destination, redacted, key):
@@ -125,7 +127,7 @@ class Lane:
             self._stock.fail([item], "told to wait for hours", admitted=False)
         else:
             self.relays = self.relays or bool(item.fallbacks)
-            self._stock.admit(item)
+            self._stock.admit(item, now)
 
     # -- what goes out ------------------------------------------------------------------------------------------------
 
@@ -318,6 +320,9 @@ class Lane:
         """The end of the service's `Retry-After`."""
         return self._settlement.not_before
 
-    def stats(self) -> InspectorStats:
+    def stats(self, now: float = 0.0) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
-        return self.books.stats(label=self.inspector.label, pending=self.pending, breaker=self.breaker.state)
+        label, breaker = self.inspector.label, self.breaker
+        return self.books.stats(
+            label=label, pending=self.pending, breaker=breaker.state, opened=breaker.opened, now=now
+        )

@@ -62,7 +62,7 @@ class Lanes:
                 address = lane.inspector.address
                 self._lanes = {key: other for key, other in self._lanes.items() if key != address}
                 if not lane.transport.abandoned:
-                    self._remember(lane.stats())
+                    self._remember(lane.stats(now))
 
     def next_tidy(self, lane: Lane) -> float:
         """When there will be something to let go."""
@@ -90,11 +90,11 @@ class Lanes:
             for lane in kept[: len(kept) - most]:
                 lane.transport.close()
 
-    def books(self) -> tuple[InspectorStats, ...]:
+    def books(self, now: float) -> tuple[InspectorStats, ...]:
         """The books of every destination that was wanted at least once; to be read with the lock held."""
         books = dict(self._gone)
         for lane in self:
-            found = lane.stats()
+            found = lane.stats(now)
             known = books.get(found.label)
             books[found.label] = found if known is None else known + found
         return tuple(books.values())

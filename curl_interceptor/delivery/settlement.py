@@ -60,6 +60,8 @@ class Settlement:
             self._drain_failures = self._throttled = 0
             self.last_delivered = now
             stock.deliver(part.items, now)
+            if part.plain:
+                stock.books.steps.take("plain", now)
             return
         text = stock.books.err(error)
         retry_after = seconds(getattr(error, "retry_after", None))
@@ -112,7 +114,7 @@ class Settlement:
             stock.drop(part.items, "endpoint_gone")
             stock.drop(stock.withdraw(), "endpoint_gone")
         elif trial:
-            stock.waiting.add(part.items)  # at the end: the next trial gets another one
+            stock.return_(part.items, first=False)  # the next trial gets another one
         else:
             stock.fail(part.items, why)
 
@@ -123,16 +125,16 @@ class Settlement:
             if len(part.items) == 1 and trial and part.items[0].strike(now, self.last_delivered) >= _STRIKES:
                 stock.fail(part.items, why)
             elif trial:
-                stock.waiting.add(part.items)  # at the end: the same poison again would keep the breaker open for ever
+                stock.return_(part.items, first=False)  # the same poison again would keep the breaker open for ever
             else:
-                stock.waiting.put_back(part.items)
+                stock.return_(part.items, first=True)
             return
         delay = part.plan.delay()
         if delay is not None:
             stock.waiting.keep(part, now + delay)
         elif self.last_delivered < part.first_attempt:
             self._breaker.trip(now)
-            stock.waiting.put_back(part.items)
+            stock.return_(part.items, first=True)
         elif len(part.items) > 1:
             self._halve(part, now)
         else:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .books import Books
 from .cooldown import CooldownWindows
 from .destination import Destination, LanePolicies
+from .digest import Digests
 from .item import Item, Part
 from .redacted import Redacted
 from .waiting import Waiting
@@ -49,20 +50,27 @@ class Stock:
         """What was given up and not yet handed on; the dispatcher empties it."""
         self.redacting = 0
         """How many are redacted at the moment."""
+        self._digests = Digests(self.waiting.fresh)
+        self._crowded = False
         self._bytes = 0
 
     def adopt(self, policies: LanePolicies) -> None:
         """Go on under other policies, while nothing waits."""
         former, self.policies = self.policies, policies
-        self.waiting = Waiting(policies.batch)
+        self._begin()
         if policies.cooldown != former.cooldown:
             self.cooldown = _windows(policies)
 
     def forget(self) -> None:
         """In a forked child: let go what the parent will deliver, taking no lock."""
         self.in_flight = None
-        self.waiting = Waiting(self.policies.batch)
         self.cooldown = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.waiting = Waiting(self.policies.batch)
+        self._digests = Digests(self.waiting.fresh)
+        self._crowded = False
 
     @property
     def pending(self) -> int:
@@ -77,16 +85,50 @@ class Stock:
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
-    def admit(self, item: Item) -> None:
-        """Let an entry wait for its batch; where there is no room the oldest are dropped."""
+    def admit(self, item: Item, now: float) -> None:
+        """Let an entry wait for its batch. A lane over half full folds equals; where there is no room the oldest go."""
         self.waiting.add([item])
         self._bytes += item.size
-        bounds = self.policies.lane
-        while self.pending > bounds.records or self.held_bytes > bounds.bytes:
+        if self._crowded:
+            folded = self._digests.fold(item)
+            self._tell_by_count([] if folded is None else [folded], now)
+        elif self._fills(0.5):
+            self._crowded = True
+            self._tell_by_count(self._digests.fold_all(), now)
+        self.keep_bounds()
+
+    def keep_bounds(self) -> None:
+        """Drop the oldest until the rest fits."""
+        while self._fills(1.0):
             oldest = self.waiting.take_oldest()
             if oldest is None:
                 return  # all that is left is on its way
             self.drop([oldest], "lane_full")
+
+    def return_(self, items: list[Item], *, first: bool) -> None:
+        """Let entries that were tried wait in the line again, as the first or as the last ones."""
+        if first:
+            self.waiting.put_back(items)
+        else:
+            self.waiting.add(items)
+        self._open_up()  # there may be equals of theirs
+
+    def _fills(self, share: float) -> bool:
+        """Whether more than this share of the lane is full."""
+        bounds = self.policies.lane
+        return self.pending > share * bounds.records or self.held_bytes > share * bounds.bytes
+
+    def _tell_by_count(self, folded: list[Item], now: float) -> None:
+        self.waiting.fresh.remove(folded)
+        self._bytes -= sum(item.size for item in folded)
+        self.books.suppressed += len(folded)
+        if folded:
+            self.books.steps.take("digest", now)
+
+    def _open_up(self) -> None:
+        """Fold nothing until the lane is over half full again; then everything."""
+        self._crowded = False
+        self._digests.forget()
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
@@ -97,16 +139,18 @@ class Stock:
             self._bytes -= item.size
             if self.cooldown is not None and item.key is not None:
                 self.cooldown.delivered(item.key, now)
+        if self._crowded and not self._fills(0.5):
+            self._open_up()
 
     def fail(self, items: list[Item], reason: str, *, admitted: bool = True) -> None:
         """These were refused, or given up after attempts."""
-        self.books.failed += len(items)
+        self.books.failed += self._stood_for(items)
         self._give_up(items, reason, admitted=admitted)
 
     def drop(self, items: list[Item], reason: str, *, admitted: bool = True) -> None:
         """These are not sent."""
         if items:
-            self.books.dropped[reason] += len(items)
+            self.books.dropped[reason] += self._stood_for(items)
         self._give_up(items, reason, admitted=admitted)
 
     def withdraw(self) -> list[Item]:
@@ -117,6 +161,12 @@ class Stock:
         """End the window of one that was lost, so that an equal tells of the failure after all."""
         if self.cooldown is not None and key is not None:
             self.cooldown.lost(key)
+
+    def _stood_for(self, items: list[Item]) -> int:
+        """How many are lost with these: they do not count as suppressed any more."""
+        merged = sum(item.merged for item in items)
+        self.books.suppressed -= merged
+        return len(items) + merged
 
     def _give_up(self, items: list[Item], reason: str, *, admitted: bool) -> None:
         for item in items:

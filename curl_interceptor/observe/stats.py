@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from .degradation import deepest
 
 __all__ = ["InspectorStats", "Stats"]
 
@@ -18,15 +20,21 @@ class InspectorStats:
     label: Name of the destination; never its URL.
     routed: Entries that were meant for it, those included that it got as somebody's fallback.
     delivered: Entries that the service said it took.
-    suppressed: Entries that the cooldown held back.
+    suppressed: Entries that are told by the count of another: held back by the cooldown, or folded into a digest.
     dropped: Entries that were not sent, by reason: `lane_full`, `expired`, `shutdown`, `endpoint_gone`.
-    failed: Entries that were refused or given up, whatever a fallback did with them.
+    failed: Entries that were refused or given up, whatever a fallback did with them. Who is lost, as failed or as
+        dropped, takes those along for which it stood.
     pending: Entries that wait or are on their way.
     attempts: Posts that were begun.
     retries: Attempts after the first one of a batch.
     breaker: `"closed"`, `"open"` or `"half-open"`.
     last_success: When something was last delivered, in seconds since the epoch.
     last_error: What the last attempt that failed met, without URL or body.
+    opened: How often the breaker opened.
+    fallbacks: What became of the messages that were given up: `taken` by a fallback, `logged`, or only `counted`;
+        `raised` counts the callables that raised.
+    degraded: The deepest step that its entries took in the last minute: `plain`, `digest`, `fallback`, `counted`; None
+        if they took none.
     """
 
     label: str
@@ -41,6 +49,9 @@ class InspectorStats:
     breaker: str
     last_success: float | None
     last_error: str | None
+    opened: int = 0
+    fallbacks: Mapping[str, int] = field(default_factory=dict)
+    degraded: str | None = None
 
     def __add__(self, other: InspectorStats) -> InspectorStats:
         """The books of two lanes of one label; the state is that of the second."""
@@ -56,6 +67,9 @@ class InspectorStats:
             retries=self.retries + other.retries,
             last_success=other.last_success or self.last_success,
             last_error=other.last_error or self.last_error,
+            opened=self.opened + other.opened,
+            fallbacks=dict(Counter(self.fallbacks) + Counter(other.fallbacks)),
+            degraded=deepest((self.degraded, other.degraded)),
         )
 
     @property
@@ -102,6 +116,11 @@ class Stats:
     def empty(cls) -> Stats:
         """The books of an adapter that captures nothing."""
         return cls(0, 0, {}, 0, 0, (), {}, 0, 0)
+
+    @property
+    def degraded(self) -> str | None:
+        """The deepest step that was taken in the last minute anywhere; see `InspectorStats`."""
+        return deepest(inspector.degraded for inspector in self.inspectors)
 
     @property
     def delivered(self) -> int:

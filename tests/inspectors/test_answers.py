@@ -58,12 +58,17 @@ def test_a_429_without_a_number_has_nothing_left():
     assert quota({"x-ratelimit-reset-after": "3"}, throttled=True, now=NOW) == Quota(0, 3.0)
 
 
-NAMES = ["x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-reset-after", "ratelimit", "ratelimit-remaining"]
+NAMES = [
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-ratelimit-reset-after",
+    "ratelimit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+]
 
 
-@given(
-    headers=st.dictionaries(st.sampled_from([*NAMES, "ratelimit-reset"]), st.text() | st.from_regex(r"[0-9;=rt,. e-]*"))
-)
+@given(headers=st.dictionaries(st.sampled_from(NAMES), st.text("0123456789;=rt,. e-\u00e9\u0663\0")))
 def test_no_header_breaks_anything(headers):
     """
     Whatever stands there, the answer is a sane quota or none.
