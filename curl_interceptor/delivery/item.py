@@ -33,6 +33,7 @@ class Item:
         "key",
         "merged",
         "plain",
+        "refused",
         "size",
         "strikes",
         "struck_at",
@@ -58,6 +59,8 @@ class Item:
         self.size = entry.size
         self.plain = False
         """Whether its rich form was refused: from then on it goes plain, wherever it waited meanwhile."""
+        self.refused: int | None = None
+        """Hash of its rich form, where the service refused that; the same again would be refused again."""
         self.too_large = inf
         """Size of the smallest payload with it that the service called too large; none of that size is sent again."""
         self.strikes = 0
@@ -103,6 +106,12 @@ class Part:
         """When it may go, on the monotonic clock."""
         self.payload: Payload | None = None
         self.first_attempt = inf
+
+    @property
+    def form(self) -> int | None:
+        """Hash of what would be posted; None before it was rendered."""
+        payload = self.payload
+        return None if payload is None else hash((payload.body, payload.content_type, payload.url))
 
     @property
     def plain(self) -> bool:

@@ -206,8 +206,8 @@ class Lane:
         self._stock.fail(left, "payloads() left it out")
         first = None
         for piece in pieces:
-            if piece.payload and len(piece.payload.body) >= min(item.too_large for item in piece.items):
-                self._settlement.refuse(piece, "too large", now)
+            if why := _hopeless(piece):
+                self._settlement.refuse(piece, why, now)
             elif first is None:
                 first = part.payload = piece.payload
                 part.items = piece.items
@@ -326,3 +326,11 @@ class Lane:
         return self.books.stats(
             label=label, pending=self.pending, breaker=breaker.state, opened=breaker.opened, now=now
         )
+
+
+def _hopeless(part: Part) -> str:
+    """Why a part need not be sent: the service has refused this size, or this very payload. Else nothing."""
+    if part.payload is not None and len(part.payload.body) >= min(item.too_large for item in part.items):
+        return "too large"
+    same = part.form is not None and any(item.refused == part.form for item in part.items)
+    return "refused in every form" if same else ""

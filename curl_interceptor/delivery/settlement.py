@@ -89,7 +89,7 @@ class Settlement:
         elif part.plain:
             self._stock.fail(part.items, reason)
         else:
-            part.items[0].plain = True
+            part.items[0].plain, part.items[0].refused = True, part.form
             self._stock.waiting.keep(Part(part.items, _ONCE), now)
 
     def _throttle(self, part: Part, retry_after: float | None, now: float) -> None:

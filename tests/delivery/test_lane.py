@@ -518,6 +518,21 @@ def test_no_size_that_was_called_too_large_is_sent_again():
         assert len(one.delivered) == size + 1
 
 
+def test_a_refused_payload_is_not_posted_a_second_time_as_its_own_plain_form():
+    """
+    Where the plain form is the rich one, a lone refused entry costs one post.
+    """
+    one = driver(batch=BatchPolicy(1, 0))
+    one.inspector.render = "same size"
+    one.come()
+    one.serve()
+    one.answer(BadPayload("HTTP 400"))
+    one.serve()
+
+    assert len(one.posts) == 1
+    assert one.lost == [("1", "refused in every form")]
+
+
 def test_a_payload_that_does_not_shrink_is_halved_and_given_up_without_another_post():
     """
     Where each form of a record has the same size, one 413 is the only post with it.
