@@ -16,7 +16,7 @@ from .errors import (
     Throttled,
     Transient,
 )
-from .inspectors import Answer, Inspector, LoggingInspector, Payload, WebhookInspector
+from .inspectors import Answer, FileInspector, Inspector, LoggingInspector, Payload, WebhookInspector
 from .observe.stats import InspectorStats, Stats
 from .policies import (
     BatchPolicy,
@@ -47,6 +47,7 @@ __all__ = [
     "CurlInterceptorError",
     "DeadEndpoint",
     "DeliveryError",
+    "FileInspector",
     "Inspector",
     "InspectorStats",
     "LanePolicy",

@@ -33,6 +33,7 @@ __all__ = ["PATIENCE", "Dispatcher", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
+_LOCAL_WORKERS = 4
 _NO_THREAD = 1.0  # seconds until another try to start a thread
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
@@ -75,6 +76,8 @@ class Dispatcher:
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
+        # What stays in the process waits for no webhook that hangs.
+        self._local = Workers(_LOCAL_WORKERS, lock=self.lock, done=self._hear)
         self._router = Router(self.lanes, self.troubles)
         self._fallbacks = FallbackStage(self.lanes, self.troubles)
         self._leave_at = inf
@@ -200,6 +203,7 @@ class Dispatcher:
         self._end_open(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
+        self._local.prepare(0)
 
     def _take_all(self) -> bool:
         """Route what lies in the queue, a chunk at a time; False if there was nothing."""
@@ -299,7 +303,7 @@ class Dispatcher:
             rendered = render(lane.inspector, part)
         job = lane.launch(part, rendered, now, timeout=timeout)
         if job is not None:
-            self._workers.hand_over(job, local=lane.local)
+            (self._local if lane.local else self._workers).hand_over(job)
 
     def _hand_on(self, lane: Lane, now: float) -> None:
         while lane.lost:
@@ -313,7 +317,7 @@ class Dispatcher:
         hurried, draining = bool(self.hurry), self.deadline is not None
         due = [lane.next_due(now, hurried=hurried, draining=draining) for lane in self.lanes]
         due += map(self.lanes.next_tidy, self.lanes)
-        if self._workers.starved:
+        if self._workers.starved or self._local.starved:
             due.append(now + _NO_THREAD)
         return min([self._next_open(), *due])
 
@@ -339,7 +343,7 @@ class Dispatcher:
             return False
         if not self.start() and not self.alive:
             self.turn()
-        return self._workers.run_one(seconds)
+        return self._local.run_one(seconds) or self._workers.run_one(seconds)
 
     @property
     def relays(self) -> bool:
@@ -348,7 +352,7 @@ class Dispatcher:
 
     def drain(self, deadline: float, *, exiting: bool) -> None:
         """From now on deliver against a deadline: no batch, no backoff, no second chance."""
-        self._workers.inline = exiting
+        self._local.inline = exiting
         self.deadline = deadline
         for _, draft in list(self.open.values()):  # bodies that are still read go without
             draft.end("missing")
@@ -362,6 +366,7 @@ class Dispatcher:
             self.ended = True
         self._abandon()
         self._workers.close()
+        self._local.close()
         self.wake()
         with self.lock:
             cut = [books for books in self.lanes.books(time.monotonic()) if books.dropped.get("shutdown")]
@@ -403,5 +408,5 @@ class Dispatcher:
                 inspectors=self.lanes.books(time.monotonic()),
                 errors=dict(self.troubles.counts),
                 held_bytes=self.queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
-                threads=self._workers.threads + self.alive,
+                threads=self._workers.threads + self._local.threads + self.alive,
             )

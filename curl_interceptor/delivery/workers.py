@@ -58,23 +58,23 @@ class Workers:
         self._lock = lock
         self._done = done
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._local: deque[Job] = deque()
+        self._set_aside: deque[Job] = deque()
         self._executor: ThreadPoolExecutor | None = None
         self._loops = 0
         self._unfinished = 0
         self._closed = False
         self.inline = False
-        """Whether local jobs wait for `run_one`: while the process ends, no thread but the exiting one may log."""
+        """Whether jobs wait for `run_one`: while the process ends, no thread but the exiting one may log."""
 
     @property
     def threads(self) -> int:
         """Threads at work or waiting for a job."""
         return self._loops
 
-    def hand_over(self, job: Job, *, local: bool) -> None:
+    def hand_over(self, job: Job) -> None:
         """Have an attempt made; the outcome comes back by itself."""
-        if local and self.inline:
-            self._local.append(job)
+        if self.inline:
+            self._set_aside.append(job)
             return
         with self._lock:
             if self._closed:
@@ -143,7 +143,7 @@ class Workers:
     def run_one(self, timeout: float) -> bool:
         """Make one attempt in this thread, if one waits that no worker takes; returns whether there was one."""
         try:
-            job = self._local.popleft()
+            job = self._set_aside.popleft()
         except IndexError:
             if self._loops:
                 return False
@@ -163,7 +163,7 @@ class Workers:
         """Send the workers home, and make none of the attempts that still wait; waits for nobody."""
         with self._lock:
             self._closed = True
-            self._local.clear()
+            self._set_aside.clear()
             with suppress(Empty):
                 while True:
                     self._jobs.get_nowait()

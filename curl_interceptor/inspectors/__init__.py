@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .base import Answer, Entry, Inspector, Payload
+from .file import FileInspector
 from .logger import LoggingInspector
 from .webhook import WebhookInspector
 
-__all__ = ["Answer", "Entry", "Inspector", "LoggingInspector", "Payload", "WebhookInspector"]
+__all__ = ["Answer", "Entry", "FileInspector", "Inspector", "LoggingInspector", "Payload", "WebhookInspector"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigurationError
 from .base import Inspector, check_url
+from .file import FileInspector
 from .webhook import WebhookInspector
 
 __all__ = ["inspector_for"]
@@ -25,13 +26,15 @@ _NOT_BUILT_YET = {
 
 
 def inspector_for(url: str) -> Inspector:
-    """Return the inspector for a webhook URL; an unknown host gets the generic webhook.
+    """Return the inspector for a webhook URL; an unknown host gets the generic webhook, and `file:` and a path a file.
 
     Raises
     ------
     ConfigurationError
         If it is no URL, or belongs to a service whose inspector does not exist yet.
     """
+    if isinstance(url, str) and url[:5].lower() == "file:":
+        return FileInspector(_path(url[5:]))
     host = (urlsplit(check_url("the webhook URL", url)).hostname or "").rstrip(".")
     for known, service in _NOT_BUILT_YET.items():
         if host == known or host.endswith("." + known):
@@ -40,3 +43,13 @@ def inspector_for(url: str) -> Inspector:
                 f"use a webhook of your own, or WebhookInspector(url) to send it plain JSON all the same"
             )
     return WebhookInspector(url)
+
+
+def _path(rest: str) -> str:
+    """Return the path of `file:/a/b` or of `file:///a/b%20c`, which is a URL."""
+    if not rest.startswith("//"):
+        return rest
+    host, slash, path = rest[2:].partition("/")
+    if host not in ("", "localhost"):
+        raise ConfigurationError("a file: URL has three slashes before its path, as in 'file:///var/log/calls.ndjson'")
+    return unquote(slash + path)
