@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter, OrderedDict, deque
+from types import SimpleNamespace
 
 import pytest
 
 import curl_interceptor
 from curl_interceptor import BatchPolicy, Cooldown, Match, Redaction, TransportPolicy, WebhookInspector
+from curl_interceptor.delivery import dispatcher as dispatcher_module
 from curl_interceptor.delivery import lanes, transport, workers
 from curl_interceptor.delivery.destination import plan_route
 from curl_interceptor.delivery.dispatcher import Dispatcher
@@ -124,6 +126,10 @@ def dispatcher(monkeypatch):
     """A dispatcher whose turns the test does itself, with a transport that posts nothing."""
     monkeypatch.setitem(transport._factories, "nowhere", NowhereTransport)
     monkeypatch.setattr(workers, "_IDLE", 0.05)
+    # There is no app whose threads would come first.
+    monkeypatch.setattr(
+        dispatcher_module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None)
+    )
     made = Dispatcher(PipelinePolicy(linger=0))
     yield made
     made.end()
