@@ -20,7 +20,7 @@ from ..policies import (
     TransportPolicy,
 )
 from ..records.match import Match, Screen
-from ..records.redaction import Redaction
+from ..records.redaction import Redaction, own
 from .transport import check_scheme
 
 __all__ = ["Destination", "Fallbacks", "LanePolicies", "Route", "plan_route"]
@@ -87,6 +87,7 @@ def plan_route(
 
 def _destination(inspector: Inspector, match: Match, redaction: Redaction, options: Mapping[str, Any]) -> Destination:
     check_scheme(inspector.address)
+    own.remember(inspector.address)
     chosen = {"rate_limit": inspector.rate_limit, **options, **inspector.options}
     fallbacks = chosen.pop("fallbacks", ())
     own_match = inspector.match or match

@@ -63,7 +63,7 @@ class FallbackStage:
         """A line tells of each that was refused or waited too long; of what goes in masses, one line tells of many."""
         if self._troubles.silent:
             return False
-        label, reason = lane.inspector.label, lost.reason
+        label, reason, entry = lane.inspector.label, lost.reason, lost.item.entry
         if reason in _IN_MASSES:
             self._troubles.say(f"{reason} {label}", f"entries for {label} are lost: {reason}", level=logging.ERROR)
             return False
@@ -71,7 +71,8 @@ class FallbackStage:
         if not logger.hasHandlers():
             return False
         try:
-            logger.error("not delivered to %s (%s): %s", label, reason, render(lost.item.entry))
+            many = f", x{entry.suppressed + 1}" if entry.suppressed else ""
+            logger.error("not delivered to %s (%s%s): %s", label, reason, many, render(entry))
         except Exception:  # a handler of the user's
             self._troubles.counts["log_handler"] += 1
             return False

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["Parts", "is_kept", "split"]
+__all__ = ["DEFAULT_PORT", "Parts", "is_kept", "split"]
+
+DEFAULT_PORT = {"http": "80", "https": "443"}
+"""The port of each scheme of HTTP where a URL names none."""
 
 _ESCAPE = "%[0-9A-F]{2}"
 _LETTERS = "A-Za-z0-9._~!$&'()*+,;=:@/-"
@@ -40,6 +44,7 @@ def is_kept(target: str) -> bool:
     return _KEPT.fullmatch(target) is not None
 
 
+@lru_cache(maxsize=16)  # one URL passes several rooms in a row
 def split(url: str) -> Parts:
     """Take a URL apart. What is no URL comes back as a path."""
     url = url.partition("#")[0]

@@ -6,13 +6,13 @@ import re
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from ..exchange import BodyState, Exchange, RawHeaders, RequestFacts, ResponseFacts
+from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts
 from ..fingerprint import fingerprint, path_shape
 from ..record import Headers, Record
 from ..url import Parts, split
 from ..variables import name_for, placeholder
-from ..wire import decode, flatten, is_chunked, sent_headers
-from . import kinds, urls
+from ..wire import decode, flatten, sent_headers
+from . import kinds, own, urls
 from .bodies import redact_body
 from .headers import secret_header
 from .rules import MARKER, UNREDACTED, Redaction, StrictRedaction
@@ -36,7 +36,8 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     scrub = _Scrub(rules)
     parts = split(request.url)
     url = scrub.url(parts)
-    sent, variables = scrub.request(_question(request))
+    headers, chunked = sent_headers(request)
+    sent, variables = scrub.request(_question(request, headers))
     got = scrub.message(_answer(response), "response") if response else _NOTHING
     return Record(
         id=id,
@@ -47,7 +48,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         request_body=sent.body,
         request_body_state=sent.state,
         request_body_size=sent.size,
-        chunked=is_chunked(request),
+        chunked=chunked,
         target=None if request.target is None else scrub.target(request.target, request.url),
         status=response.status if response else None,
         reason=scrub.reason(response) if response else None,
@@ -56,7 +57,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         response_body_state=got.state,
         response_body_size=got.size,
         error=failure.type if failure else None,
-        error_message=scrub.text(failure.message) if failure else None,
+        error_message=scrub.text(_without_path(failure.message, parts)) if failure else None,
         started=exchange.started,
         elapsed=exchange.elapsed,
         duration=exchange.duration,
@@ -291,22 +292,22 @@ def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers
 def _remember(pair: tuple[str, str], plain: set[tuple[str, str]]) -> None:
     if len(plain) >= _MOST_HEADERS:
         plain.clear()
-    if len(pair[1]) <= _LONGEST_HEADER:
+    if len(pair[1]) <= _LONGEST_HEADER and "//" not in pair[1]:  # an address becomes a secret once it is ours
         plain.add(pair)
 
 
-def _question(request: RequestFacts) -> _Message:
+def _question(request: RequestFacts, headers: Headers) -> _Message:
     body, state, size = request.body, request.body_state, request.body_size
     if isinstance(body, str):
         body = body.encode("utf-8", "surrogatepass")
         size = len(body) if state == "complete" else size
     if size is None:
-        size = _content_length(request.headers)
-    return _Message(sent_headers(request), body, state, size)
+        size = _content_length(headers)
+    return _Message(headers, body, state, size)
 
 
-def _content_length(headers: RawHeaders) -> int | None:
-    for name, value in flatten(headers):
+def _content_length(headers: Headers) -> int | None:
+    for name, value in headers:
         if name.lower() == "content-length" and _NUMBER.fullmatch(value):
             return int(value)
     return None
@@ -316,6 +317,12 @@ def _answer(response: ResponseFacts) -> _Message:
     state = response.body_state
     body = None if state in ("none", "missing") else b"".join(response.body)
     return _Message(tuple(flatten(response.headers)), body, state, response.body_size)
+
+
+def _without_path(message: str, parts: Parts) -> str:
+    """Requests names the path alone in its messages, which nothing would tell from any other."""
+    shown = own.is_ours(parts) and len(parts.path) > 1
+    return message.replace(parts.path + parts.query, f"/{MARKER}") if shown else message
 
 
 def _skeleton(parts: Parts) -> str:
