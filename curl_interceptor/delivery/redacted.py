@@ -29,8 +29,7 @@ class Redacted:
         for known, record in self._records:
             if known is rules or (type(known) is type(rules) and known == rules):
                 return record
-        self._id = self._id or str(uuid4())
-        record = redact(self.exchange, rules, id=self._id)
+        record = redact(self.exchange, rules, id=self._named())
         self._records.append((rules, record))
         return record
 
@@ -45,7 +44,13 @@ class Redacted:
             request = request._replace(body=None, body_state="missing")
         if response is not None and response.body:
             response = response._replace(body=(), body_state="missing")
-        return Redacted(self.exchange._replace(request=request, response=response))
+        bare = Redacted(self.exchange._replace(request=request, response=response))
+        bare._id = self._named()
+        return bare
+
+    def _named(self) -> str:
+        self._id = self._id or str(uuid4())
+        return self._id
 
     @property
     def size(self) -> int:

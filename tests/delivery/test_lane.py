@@ -98,6 +98,9 @@ class Made(Redacted):
     def by(self, rules: Redaction) -> Record:
         return self.make()
 
+    def bare(self) -> Made:
+        return self
+
 
 class Silent:
     """A transport that posts nothing."""
@@ -979,6 +982,26 @@ def test_the_last_of_the_equals_goes_out_with_the_count():
     assert (entry.id, entry.suppressed, entry.suppressed_since) == ("38", 36, 1_000.0)
     assert one.lane.stats().suppressed == 36
     one.check()
+
+
+def test_the_count_is_told_although_the_lane_has_no_room_for_the_last_one():
+    """
+    What the cooldown holds back is kept without its bodies then.
+    """
+    one = driver(cooldown=Cooldown(60.0), lane=LanePolicy(100, 50_000), batch=BatchPolicy(1, 0))
+    request, response = EXCHANGE.request._replace(body=b"x" * 20_000), EXCHANGE.response
+    large = EXCHANGE._replace(request=request, response=response._replace(body=(b"y" * 20_000,)))
+    for _ in range(3):
+        one.lane.route(one.lane.destination, Redacted(large), "a", 0.0)
+    part = one.lane.begin(0.0)
+    job = one.lane.launch(part, render(one.inspector, part), 0.0, timeout=1.0)
+    one.lane.settle(job, attempt(job), 0.0)
+    one.lane.tick(60.0)
+
+    (summary,) = [item.entry for item in one.lane.waiting if item.entry.suppressed]
+    assert (summary.suppressed, summary.request_body, summary.request_body_state) == (1, None, "missing")
+    assert one.lane.held_bytes <= 50_000
+    assert one.lane.stats().balanced
 
 
 def test_a_critical_lane_suppresses_nothing():
