@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -121,7 +123,7 @@ class LimiterMachine(RuleBasedStateMachine):
     )
     def set_up(self, policy: RateLimit | None, start: float) -> None:
         self.policy, self.limiter = policy, Limiter(policy)
-        self.now = self.latest = start
+        self.now, self.latest = start, -inf
         self.arrived: list[float] = []
         self.quota: tuple[int, float] | None = None
 
