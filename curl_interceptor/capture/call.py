@@ -16,7 +16,7 @@ from typing import Any
 from requests import PreparedRequest, Response
 
 from ..policies import CapturePolicy
-from ..records.match import Screen
+from ..records.screen import Screen
 from . import response_body
 from .draft import Draft, Sink
 
@@ -34,15 +34,26 @@ class Capture:
     exempt: Idents of the threads that deliver at the moment: what they send is not captured.
     """
 
-    __slots__ = ("_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses")
+    __slots__ = ("_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses", "_wanted", "paused")
 
     def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
-        self._screen = screen
-        self._statuses = screen.statuses
-        self._errors = screen.errors
+        self._exempt = exempt
+        self.paused = False
+        """Whether nothing is captured for the time being."""
+        self.change(screen, policy, sink)
+
+    def change(self, screen: Screen, policy: CapturePolicy, sink: Sink) -> None:
+        """Go on with other values; a call that ends meanwhile is captured by the old ones or by the new ones."""
+        self._wanted = screen
         self._policy = policy
         self._sink = sink
-        self._exempt = exempt
+        self.pause(self.paused)
+
+    def pause(self, paused: bool) -> None:
+        """Capture nothing, or go on: what is paused has a screen that nothing passes, which costs a caller no more."""
+        self.paused = paused
+        screen = Screen() if paused else self._wanted
+        self._screen, self._statuses, self._errors = screen, screen.statuses, screen.errors
 
     def answered(
         self,

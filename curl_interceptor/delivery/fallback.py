@@ -37,7 +37,8 @@ class FallbackStage:
             fallback, *rest = item.fallbacks
             item.fallbacks = tuple(rest)
             if isinstance(fallback, Destination):
-                self._lanes.of(fallback).take(_moved(item, now), now)
+                made = fallback.making.get(self._troubles) if fallback.making else None
+                self._lanes.of(made or fallback).take(_moved(item, now), now)
             elif not self._call(fallback, item.entry):
                 books.fallbacks["raised"] += 1
                 continue

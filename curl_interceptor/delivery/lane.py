@@ -79,21 +79,37 @@ class Lane:
         self.last_used = -inf
         self.told = ""
         """What an operator was last told of this lane's state."""
+        self.paused = False
+        """Whether somebody wants nothing to be sent: what comes waits, within the bounds of the lane."""
+        self.refuses = ""
+        """Why nothing can be sent here, so that fallbacks take what comes; empty for a lane like any other."""
         self._stock = Stock(policies)
         self._admission = Admission(self._stock, self._lock, self._admit)
         self._settlement = Settlement(self._stock, self.breaker)
         self._limiter = Limiter(policies.rate_limit)
 
-    def adopt(self, destination: Destination) -> None:
-        """Go on under other policies, while nothing waits; what must not be forgotten stays."""
+    def adopt(self, destination: Destination, now: float) -> None:
+        """Go on as a later plan for this address says; what must not be forgotten stays, and what waits if it fits."""
         former, policies = self.policies, destination.policies
-        self.destination = destination
-        self._stock.adopt(policies)
+        self.destination, self.inspector = destination, destination.inspector
+        if policies.cooldown is None:
+            self.release_suppressed(now)
+        with self._lock:
+            self._stock.govern(policies, now)
         self.breaker.govern(policies.breaker)
         self._limiter.govern(policies.rate_limit)
-        if policies.transport != former.transport:
+        if policies.transport != former.transport and destination.making is None:
             self.transport.close()
             self.transport = open_transport(self.inspector.address, policies.transport)
+
+    def reset(self) -> None:
+        """Somebody says that the webhook is well: try at once. Only a time that the service named is kept."""
+        with self._lock:
+            self.breaker.reset()
+            self._settlement.reset()
+            self.told = ""
+        if self.destination.making is not None:
+            self.destination.making.reset()
 
     # -- what comes in ------------------------------------------------------------------------------------------------
 
@@ -121,7 +137,10 @@ class Lane:
             self._admit(item, now)
 
     def _admit(self, item: Item, now: float) -> None:
-        if self.closed:
+        if self.refuses:
+            self.books.last_error = self.refuses
+            self._stock.fail([item], self.refuses, admitted=False)
+        elif self.closed:
             self._stock.drop([item], "endpoint_gone", admitted=False)
         elif self.not_before - now > TOO_LONG:
             self._stock.fail([item], "told to wait for hours", admitted=False)
@@ -148,7 +167,7 @@ class Lane:
 
         `hurried` waits for no batch to fill; `draining` waits for no backoff and no open breaker either.
         """
-        if self.in_flight is not None or self.closed:
+        if self.in_flight is not None or self.closed or self.paused:
             return inf
         work = self.waiting.due(hurried=hurried, draining=draining)
         if work == inf:
@@ -220,6 +239,7 @@ class Lane:
         with self._lock:
             self._limiter.answered(outcome.quota, now)
             self._settlement.settle(outcome, now, trial=job.trial, draining=draining)
+            self._stock.keep_bounds()  # they may have become narrower while the batch was on its way
 
     # -- what ends by itself ------------------------------------------------------------------------------------------
 
@@ -254,7 +274,7 @@ class Lane:
 
     def _takeover(self) -> float:
         """When the fallbacks take over from an open breaker."""
-        if not self.relays or self.breaker.open_since is None or not len(self.waiting):
+        if not self.relays or self.breaker.open_since is None or not len(self.waiting) or self.paused:
             return inf
         return self.breaker.open_since + self.policies.fallback_after
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
-from ..inspectors.answers import Quota
+from ..inspectors.quota import Quota
 from ..policies import RateLimit
 
 __all__ = ["Limiter"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import DeliveryError
-from ..inspectors.answers import Quota
+from ..inspectors.quota import Quota
 
 __all__ = ["Outcome"]
 

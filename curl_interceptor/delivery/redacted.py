@@ -21,6 +21,8 @@ class Redacted:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
+        self.answers: dict[tuple[int, int], bool | None] = {}
+        """What predicates said of the record of a redaction; None of one that raised."""
         self._records: list[tuple[Redaction, Record]] = []
         self._id = ""
 

@@ -43,6 +43,11 @@ class Settlement:
         self._throttled = 0
         self._drain_failures = 0
 
+    def reset(self) -> None:
+        """Forget what stood against the webhook; only a time that the service named is kept."""
+        self.closed = False
+        self._drain_failures = 0
+
     def settle(self, outcome: Outcome, now: float, *, trial: bool, draining: bool) -> None:
         """Take the end of the attempt under way: deliver, wait, retry, halve or give up."""
         stock = self._stock

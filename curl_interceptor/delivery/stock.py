@@ -54,20 +54,20 @@ class Stock:
         self._crowded = False
         self._bytes = 0
 
-    def adopt(self, policies: LanePolicies) -> None:
-        """Go on under other policies, while nothing waits."""
+    def govern(self, policies: LanePolicies, now: float) -> None:
+        """Go on under other policies; what waits stays if it fits. Without a cooldown nothing may be held back."""
         former, self.policies = self.policies, policies
-        self._begin()
-        if policies.cooldown != former.cooldown:
+        self.waiting.govern(policies.batch)
+        if policies.cooldown is None or self.cooldown is None:
             self.cooldown = _windows(policies)
+        elif policies.cooldown != former.cooldown:
+            self.cooldown.govern(policies.cooldown, now)
+        self.keep_bounds()
 
     def forget(self) -> None:
         """In a forked child: let go what the parent will deliver, taking no lock."""
         self.in_flight = None
         self.cooldown = None
-        self._begin()
-
-    def _begin(self) -> None:
         self.waiting = Waiting(self.policies.batch)
         self._digests = Digests(self.waiting.fresh)
         self._crowded = False

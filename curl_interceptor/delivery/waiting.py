@@ -28,6 +28,10 @@ class Waiting:
         """Those that are in no part."""
         self._parts: list[Part] = []
 
+    def govern(self, policy: BatchPolicy) -> None:
+        """Go on under another policy."""
+        self.fresh.govern(policy)
+
     def __len__(self) -> int:
         return len(self.fresh) + sum(len(part.items) for part in self._parts)
 

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import BadPayload, DeliveryError, Transient
-from ..inspectors.answers import Quota, quota
+from ..inspectors.quota import Quota, quota
 from .guard import delivering, is_for_us
 from .lane import Job
 from .outcome import Outcome
@@ -65,6 +65,13 @@ class Workers:
         self._closed = False
         self.inline = False
         """Whether jobs wait for `run_one`: while the process ends, no thread but the exiting one may log."""
+
+    def allow(self, most: int) -> None:
+        """Change the bound; a thread too many goes when it finds nothing to do."""
+        with self._lock:
+            grows, self._most = most > self._most, most
+        if grows:
+            self._let_go()  # an executor keeps the bound that it was made with
 
     @property
     def threads(self) -> int:

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from .base import Answer, Entry, Inspector, Payload
+from .discord import DiscordInspector
 from .file import FileInspector
+from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .webhook import WebhookInspector
 
-__all__ = ["Answer", "Entry", "FileInspector", "Inspector", "LoggingInspector", "Payload", "WebhookInspector"]
+__all__ = [
+    "Answer",
+    "DiscordInspector",
+    "Entry",
+    "FileInspector",
+    "Inspector",
+    "LazyInspector",
+    "LoggingInspector",
+    "Payload",
+    "WebhookInspector",
+]

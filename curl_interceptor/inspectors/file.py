@@ -80,3 +80,6 @@ def _checked(path: object) -> str:
     if not os.access(folder, os.W_OK) or (found is not None and not os.access(whole, os.W_OK)):
         raise ConfigurationError(f"path: {whole!r} cannot be written to by this user; change its owner or name another")
     return whole
+
+
+INSPECTOR = FileInspector

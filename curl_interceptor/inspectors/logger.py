@@ -11,8 +11,9 @@ from ..dialects import render
 from ..errors import ConfigurationError
 from ..policies import shown
 from .base import Entry, Inspector, Payload
+from .readable import visible
 
-__all__ = ["LoggingInspector"]
+__all__ = ["INSPECTOR", "LoggingInspector"]
 
 
 class LoggingInspector(Inspector):
@@ -60,13 +61,17 @@ class LoggingInspector(Inspector):
         repeats = f" ({_repeats(entry)})" if entry.suppressed else ""
         names = " ".join(f"${name}" for name in dict.fromkeys(name for name, _ in entry.variables))
         needs = f", set {names} first" if names else ""
-        return f"{entry.outcome} after {entry.elapsed * 1000:.0f} ms{repeats}{needs}: {render(entry)}"
+        return f"{visible(entry.outcome)} after {entry.elapsed * 1000:.0f} ms{repeats}{needs}: {render(entry)}"
 
 
 def _repeats(entry: Entry) -> str:
     """How many equals the entry stands for, from the first one to itself, in local time as loggers have it."""
     count = f"x{entry.suppressed + 1}"
-    if entry.suppressed_since is None:
+    try:
+        since, last = (time.strftime("%H:%M:%S", time.localtime(at)) for at in (entry.suppressed_since, entry.started))
+    except (ValueError, OverflowError, OSError):  # a clock that tells no time
         return count
-    first, last = (time.strftime("%H:%M:%S", time.localtime(at)) for at in (entry.suppressed_since, entry.started))
-    return f"{count} from {first} to {last}"
+    return f"{count} from {since} to {last}" if entry.suppressed_since is not None else count
+
+
+INSPECTOR = LoggingInspector

@@ -7,14 +7,13 @@ from urllib.parse import unquote, urlsplit
 from ..errors import ConfigurationError
 from .base import Inspector, check_url
 from .file import FileInspector
+from .registry import inspector_class, names
 from .webhook import WebhookInspector
 
 __all__ = ["inspector_for"]
 
 # Services that want messages of their own shape, and cannot be served by the generic webhook.
 _NOT_BUILT_YET = {
-    "discord.com": "Discord",
-    "discordapp.com": "Discord",
     "hooks.slack.com": "Slack",
     "hooks.slack-gov.com": "Slack",
     "api.telegram.org": "Telegram",
@@ -36,13 +35,21 @@ def inspector_for(url: str) -> Inspector:
     if isinstance(url, str) and url[:5].lower() == "file:":
         return FileInspector(_path(url[5:]))
     host = (urlsplit(check_url("the webhook URL", url)).hostname or "").rstrip(".")
+    for name in names():
+        found = inspector_class(name)
+        if any(_belongs(host, known) for known in found.hosts):
+            return found(url)
     for known, service in _NOT_BUILT_YET.items():
-        if host == known or host.endswith("." + known):
+        if _belongs(host, known):
             raise ConfigurationError(
                 f"the webhook URL belongs to {service}, whose inspector does not exist yet; "
                 f"use a webhook of your own, or WebhookInspector(url) to send it plain JSON all the same"
             )
     return WebhookInspector(url)
+
+
+def _belongs(host: str, known: str) -> bool:
+    return host == known or host.endswith(f".{known}")
 
 
 def _path(rest: str) -> str:

@@ -30,6 +30,7 @@ class InspectorStats:
     breaker: `"closed"`, `"open"` or `"half-open"`.
     last_success: When something was last delivered, in seconds since the epoch.
     last_error: What the last attempt that failed met, without URL or body.
+    initialized: False for one that its factory could not make yet.
     opened: How often the breaker opened.
     fallbacks: What became of the messages that were given up: `taken` by a fallback, `logged`, or only `counted`;
         `raised` counts the callables that raised.
@@ -49,6 +50,7 @@ class InspectorStats:
     breaker: str
     last_success: float | None
     last_error: str | None
+    initialized: bool = True
     opened: int = 0
     fallbacks: Mapping[str, int] = field(default_factory=dict)
     degraded: str | None = None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from curl_interceptor.delivery.limiter import Limiter
-from curl_interceptor.inspectors.answers import Quota
+from curl_interceptor.inspectors.quota import Quota
 from curl_interceptor.policies import RateLimit
 
 

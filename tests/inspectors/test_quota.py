@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curl_interceptor.inspectors.answers import Quota, quota
+from curl_interceptor.inspectors.quota import Quota, quota
 
 NOW = 1_700_000_000.0
 
