@@ -19,6 +19,7 @@ from .errors import (
 from .inspectors import (
     Answer,
     DiscordInspector,
+    FileInspector,
     Inspector,
     LazyInspector,
     LoggingInspector,
@@ -56,6 +57,7 @@ __all__ = [
     "DeadEndpoint",
     "DeliveryError",
     "DiscordInspector",
+    "FileInspector",
     "Inspector",
     "InspectorStats",
     "LanePolicy",

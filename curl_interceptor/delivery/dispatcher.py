@@ -39,6 +39,7 @@ __all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
+_LOCAL_WORKERS = 4
 _NO_THREAD = 1.0  # seconds until another try to start a thread
 EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
@@ -85,6 +86,8 @@ class Dispatcher:
         self._requests: deque[Callable[[], object]] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
+        # What stays in the process waits for no webhook that hangs.
+        self._local = Workers(_LOCAL_WORKERS, lock=self.lock, done=self._hear)
         self._router = Router(self.lanes, self.troubles)
         self._fallbacks = FallbackStage(self.lanes, self.troubles)
         self._leave_at = inf
@@ -249,6 +252,7 @@ class Dispatcher:
         self._end_open(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
+        self._local.prepare(0)
 
     def _carry_out(self, request: Callable[[], object]) -> None:
         try:
@@ -325,7 +329,7 @@ class Dispatcher:
             lane.release_suppressed(now)
         lane.paused = self._is_paused(lane)
         lane.tick(now)
-        if self.hopeless or (draining and (lane.paused or lane.not_before > (self.deadline or 0.0))):
+        if self.hopeless or (draining and (lane.paused or lane.opens_at(now) > (self.deadline or 0.0))):
             lane.abandon("shutdown", flying=self.hopeless)
         self._hand_on(lane, now)
         if more_to_come:
@@ -366,7 +370,7 @@ class Dispatcher:
             rendered = render(lane.inspector, part)
         job = lane.launch(part, rendered, now, timeout=timeout)
         if job is not None:
-            self._workers.hand_over(job, local=lane.local)
+            (self._local if lane.local else self._workers).hand_over(job)
 
     def _hand_on(self, lane: Lane, now: float) -> None:
         while lane.lost:
@@ -380,7 +384,7 @@ class Dispatcher:
         hurried, draining = bool(self.hurry), self.deadline is not None
         due = [lane.next_due(now, hurried=hurried, draining=draining) for lane in self.lanes]
         due += map(self.lanes.next_tidy, self.lanes)
-        if self._workers.starved:
+        if self._workers.starved or self._local.starved:
             due.append(now + _NO_THREAD)
         return min([self._next_open(), *due])
 
@@ -419,7 +423,7 @@ class Dispatcher:
             return False
         if not self.start() and not self.alive:
             self.turn()
-        return self._workers.run_one(seconds)
+        return self._local.run_one(seconds) or self._workers.run_one(seconds)
 
     @property
     def relays(self) -> bool:
@@ -428,7 +432,7 @@ class Dispatcher:
 
     def drain(self, deadline: float, *, exiting: bool) -> None:
         """From now on deliver against a deadline: no batch, no backoff, no second chance."""
-        self._workers.inline = exiting
+        self._local.inline = exiting
         self.deadline = deadline
         for _, draft in list(self.open.values()):  # bodies that are still read go without
             draft.end("missing")
@@ -443,6 +447,7 @@ class Dispatcher:
             self._requests.clear()
         self._abandon()
         self._workers.close()
+        self._local.close()
         self.wake()
         with self.lock:
             books_at_the_end = self.lanes.snapshot(time.monotonic())
@@ -489,7 +494,7 @@ class Dispatcher:
             inspectors=inspectors,
             errors=dict(self.troubles.counts),
             held_bytes=held_bytes,
-            threads=self._workers.threads + self.alive,
+            threads=self._workers.threads + self._local.threads + self.alive,
             queue=QueueStats(waiting, self.policy.queue_size, waiting_bytes, self.policy.queue_bytes),
             capture=self._capture.latency(),
             degraded=deepest((self.queue.steps.current(now), *(one.degraded for one in inspectors))),
