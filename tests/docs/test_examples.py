@@ -7,10 +7,11 @@ import socket
 
 import pytest
 import responses
-from support.pages import DOCS, PATTERNS, ROOT, examples, run_examples
+from support.pages import DOCS, PATTERNS, ROOT, examples, rows, run_examples, sections
 
 import curl_interceptor
 from curl_interceptor.inspectors.options import DELIVERY_KEYWORDS
+from curl_interceptor.observe.stats import HostStats, InspectorStats, Stats
 from curl_interceptor.policies import PipelinePolicy
 
 # Those of the patterns deliver for real, see test_patterns.py.
@@ -74,3 +75,18 @@ def test_reference_lists_every_keyword():
     own = {"inspectors", "match", "capture", "redaction", "enabled", "pipeline"}
 
     assert listed == own | DELIVERY_KEYWORDS | set(PipelinePolicy.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading"),
+    [(Stats, "Of a pipeline"), (InspectorStats, "Of a destination"), (HostStats, "Of a host that the app calls")],
+)
+def test_reference_lists_every_figure(kind, heading):
+    """
+    Each figure has its line under the thing that it is about, and nothing else has one.
+    """
+    table = rows(sections(DOCS / "reference" / "stats.md")[heading])
+    listed = {name for row in table for name in re.findall(r"`(\w+)`", row[0])}
+    derived = {name for name, value in vars(kind).items() if isinstance(value, property)}
+
+    assert listed == set(kind.__dataclass_fields__) | derived
