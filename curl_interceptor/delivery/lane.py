@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -343,9 +343,11 @@ class Lane:
     def stats(self, now: float = 0.0) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
         label, breaker = self.inspector.label, self.breaker
-        return self.books.stats(
+        books = self.books.stats(
             label=label, pending=self.pending, breaker=breaker.state, opened=breaker.opened, now=now
         )
+        making = self.destination.making
+        return books if making is None or making.made else replace(books, initialized=False)
 
 
 def _hopeless(part: Part) -> str:
