@@ -101,4 +101,4 @@ class Admission:
             try:
                 self.enter(told.last.destination, told.last.redacted, told.key, now, told)
             except Exception as error:
-                stock.books.last_error = f"redaction raised {type(error).__name__}"
+                stock.books.err(f"redaction raised {type(error).__name__}")

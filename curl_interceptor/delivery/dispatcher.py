@@ -8,6 +8,7 @@ other thread lives or can be started.
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 from collections import deque
@@ -15,11 +16,14 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import Empty
 
+from ..observe.degradation import deepest
+from ..observe.histogram import CAPTURE_BUCKETS, Histogram
 from ..observe.log import TroubleLog
-from ..observe.stats import Stats
+from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
+from . import uwsgi
 from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
@@ -61,7 +65,7 @@ class Dispatcher:
         self.paused = paused
         self.pid = os.getpid()
         self.troubles = TroubleLog()
-        self.gate: SimpleQueue[None] = SimpleQueue()
+        self.gate: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.queue = ExchangeQueue(
             policy.queue_size,
             policy.queue_bytes,
@@ -89,6 +93,8 @@ class Dispatcher:
         self._leave_at = inf
         self._take_at = 0.0
         self._in_hand = 0
+        self._capture = Histogram(CAPTURE_BUCKETS)
+        self._capture_told = 0
         self._taken = self._unmatched = self._routed = 0
         self._starting = threading.Lock()
         self._turning = threading.Lock()
@@ -106,10 +112,11 @@ class Dispatcher:
         """Start the thread if there is none. Whoever finds another one at it leaves it at that."""
         if self.alive:
             return True
-        if self.ended or not self._starting.acquire(blocking=False):
+        if self.ended or uwsgi.in_master() or not self._starting.acquire(blocking=False):
             return False
         try:
             if not self.alive:
+                self._suit()
                 self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
                 self.thread.start()
         except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
@@ -121,6 +128,17 @@ class Dispatcher:
         finally:
             self._starting.release()
         return True
+
+    def _suit(self) -> None:
+        """Take queues that belong to the threads which start now: gevent may have replaced both since the import.
+
+        A preloaded app is imported before gunicorn's gevent workers patch anything; a queue of then would stop the
+        whole loop.
+        """
+        if type(self.gate) is not queue.SimpleQueue:
+            self.gate = self.queue.gate = queue.SimpleQueue()
+            self._workers.suit()
+            self._local.suit()
 
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""
@@ -154,6 +172,8 @@ class Dispatcher:
 
     def run(self) -> None:
         """Take turns until the pipeline ends, or nothing is left to do."""
+        if uwsgi.complain():
+            self.troubles.counts["uwsgi_threads"] += 1
         try:
             while not self.ended:
                 try:
@@ -223,6 +243,7 @@ class Dispatcher:
                 self._turning.release()
 
     def _turn(self, now: float) -> None:
+        self._tell_of_capture()
         self._hear_outcomes(now)
         requests = list(self._requests)
         if (self._hurried or requests or now >= self._take_at) and self._take_all():
@@ -269,6 +290,9 @@ class Dispatcher:
     def _route(self, waiting: Waiting) -> None:
         wanted = False
         try:
+            spent = waiting[0].spent
+            if spent is not None:
+                self._capture.note(spent)
             wanted = self._router.route(*waiting)
         finally:
             with self.lock:
@@ -328,6 +352,13 @@ class Dispatcher:
             self.troubles.say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
         else:
             self.troubles.say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
+
+    def _tell_of_capture(self) -> None:
+        """Tell of calls that could not be captured, which their threads only count."""
+        failed = self.troubles.counts["capture"]
+        if failed > self._capture_told:
+            self._capture_told = failed
+            self.troubles.say("capture", f"calls could not be captured, {failed} so far: please report this")
 
     def _begin(self, lane: Lane, now: float) -> None:
         timeout = lane.policies.transport.total
@@ -420,13 +451,14 @@ class Dispatcher:
         self._local.close()
         self.wake()
         with self.lock:
-            cut = [books for books in self.lanes.books(time.monotonic()) if books.dropped.get("shutdown")]
+            books_at_the_end = self.lanes.snapshot(time.monotonic())
             refused = self.queue.fold()["shutdown"]
-        self.troubles.silent = False  # this is the thread that ends the process, if it ends
+        cut = [books for books in books_at_the_end() if books.dropped.get("shutdown")]
+        self.troubles.silent = True
         for books in cut:
             lost = f"{books.dropped['shutdown']} records for {books.label} were not delivered at the end"
-            self.troubles.say(f"shutdown {books.label}", f"{lost} ({books.last_error or 'no time was left'})")
-        self.troubles.silent = True
+            why = books.last_error or "no time was left"
+            self.troubles.say(f"shutdown {books.label}", f"{lost} ({why})", last_words=True)
         return complete and not refused and not cut
 
     def _abandon(self) -> None:
@@ -446,18 +478,25 @@ class Dispatcher:
 
     def stats(self) -> Stats:
         """The books at this moment."""
-        with self.lock:
+        now = time.monotonic()
+        with self.lock:  # what has to balance; the rest is made of it without the lock
             dropped = self.queue.fold()
-            queued = len(self.queue.queue) + self._in_hand
-            waiting = len(self.queue.queue)
-            return Stats(
-                accepted=self._taken + waiting + sum(dropped.values()),
-                unmatched=self._unmatched,
-                dropped=dict(dropped),
-                queued=queued,
-                routed=self._routed,
-                inspectors=self.lanes.books(time.monotonic()),
-                errors=dict(self.troubles.counts),
-                held_bytes=self.queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
-                threads=self._workers.threads + self._local.threads + self.alive,
-            )
+            waiting, in_hand, waiting_bytes = len(self.queue.queue), self._in_hand, self.queue.held_bytes
+            taken, unmatched, routed = self._taken, self._unmatched, self._routed
+            held_bytes = waiting_bytes + sum(lane.held_bytes for lane in self.lanes)
+            books = self.lanes.snapshot(now)
+        inspectors = books()
+        return Stats(
+            accepted=taken + waiting + sum(dropped.values()),
+            unmatched=unmatched,
+            dropped=dict(dropped),
+            queued=waiting + in_hand,
+            routed=routed,
+            inspectors=inspectors,
+            errors=dict(self.troubles.counts),
+            held_bytes=held_bytes,
+            threads=self._workers.threads + self._local.threads + self.alive,
+            queue=QueueStats(waiting, self.policy.queue_size, waiting_bytes, self.policy.queue_bytes),
+            capture=self._capture.latency(),
+            degraded=deepest((self.queue.steps.current(now), *(one.degraded for one in inspectors))),
+        )

@@ -11,8 +11,10 @@ rendered.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -204,8 +206,7 @@ class Lane:
             if self.in_flight is not part:
                 return None  # the pipeline ended meanwhile, and dropped it
             if isinstance(rendered, BaseException):
-                self.books.last_error = f"payloads() raised {type(rendered).__name__}"
-                self._settlement.refuse(part, self.books.last_error, now)
+                self._settlement.refuse(part, self.books.err(f"payloads() raised {type(rendered).__name__}"), now)
                 self._stock.in_flight = None
                 return None
             payload = self._first_payload(part, rendered, now)
@@ -340,14 +341,23 @@ class Lane:
         """The end of the service's `Retry-After`."""
         return self._settlement.not_before
 
+    def snapshot(self, now: float) -> Callable[[], InspectorStats]:
+        """Take down, with the lock held, what has to fit together; the figures are made of it without the lock."""
+        making = self.destination.making
+        return partial(
+            self.books.copy().stats,
+            label=self.inspector.label,
+            pending=self.pending,
+            breaker=self.breaker.state,
+            opened=self.breaker.opened,
+            oldest=self._stock.oldest,
+            initialized=making is None or making.made,
+            now=now,
+        )
+
     def stats(self, now: float = 0.0) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
-        label, breaker = self.inspector.label, self.breaker
-        books = self.books.stats(
-            label=label, pending=self.pending, breaker=breaker.state, opened=breaker.opened, now=now
-        )
-        making = self.destination.making
-        return books if making is None or making.made else replace(books, initialized=False)
+        return self.snapshot(now)()
 
 
 def _hopeless(part: Part) -> str:

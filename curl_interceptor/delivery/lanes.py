@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from math import inf
 from time import monotonic
 from typing import Any
 
-from ..observe.stats import InspectorStats
+from ..observe.stats import InspectorStats, joined
 from .destination import Destination
 from .lane import Lane
 from .transport import NoTransport, open_transport
@@ -100,11 +100,11 @@ class Lanes:
             for lane in kept[: len(kept) - most]:
                 lane.transport.close()
 
-    def books(self, now: float) -> tuple[InspectorStats, ...]:
-        """The books of every destination that was wanted at least once; to be read with the lock held."""
-        books = dict(self._gone)
-        for lane in self:
-            found = lane.stats(now)
-            known = books.get(found.label)
-            books[found.label] = found if known is None else known + found
-        return tuple(books.values())
+    def snapshot(self, now: float) -> Callable[[], tuple[InspectorStats, ...]]:
+        """Take down, with the lock held, the books of every destination that was wanted at least once.
+
+        The figures are made of it without the lock: callers need it, and there may be many lanes.
+        """
+        gone = tuple(self._gone.values())
+        lanes = [lane.snapshot(now) for lane in self]
+        return lambda: joined((*gone, *(make() for make in lanes)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from ..errors import BadPayload, DeadEndpoint, Throttled
+from ..errors import BadPayload, CircuitOpen, DeadEndpoint, Throttled
 from ..inspectors.answers import seconds
 from ..policies import RetryPolicy
 from .breaker import Breaker
@@ -53,6 +53,8 @@ class Settlement:
         stock = self._stock
         part, stock.in_flight = stock.in_flight, None
         if part is not None:
+            if not isinstance(outcome.error, CircuitOpen):
+                stock.books.attempted(outcome.seconds, now, failed=outcome.error is not None)
             self._settle(part, outcome.error, now, trial=trial)
         trial_failed = trial and self._breaker.is_open
         if draining and (self._drain_failures >= 2 or trial_failed):
@@ -142,5 +144,8 @@ class Settlement:
             stock.return_(part.items, first=True)
         elif len(part.items) > 1:
             self._halve(part, now)
-        else:
+        elif part.items[0].strike(now, self.last_delivered) >= _STRIKES:
             stock.fail(part.items, why)
+        else:  # a webhook that fails every other time had bad luck with it; only one that takes others tells of poison
+            retry = stock.policies.retry
+            stock.waiting.keep(Part(part.items, retry), now + retry.wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import NamedTuple
 
 from .books import Books
@@ -77,6 +78,13 @@ class Stock:
         """Entries that wait or are on their way."""
         flying = len(self.in_flight.items) if self.in_flight else 0
         return self.redacting + len(self.waiting) + flying
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest pending entry came; None while nothing is pending."""
+        flying = (item.admitted for item in self.in_flight.items) if self.in_flight else ()
+        oldest = min(self.waiting.oldest, min(flying, default=inf))
+        return None if oldest == inf else oldest
 
     @property
     def held_bytes(self) -> int:

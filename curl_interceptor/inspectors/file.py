@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..policies import MB, check_number, shown
 from .base import Entry, Inspector, Payload
-from .webhook import document
+from .document import document
 
 __all__ = ["FileInspector"]
 
