@@ -15,6 +15,7 @@ from typing import Any
 
 from requests import PreparedRequest, Response
 
+from ..observe.calls import EXCEPTION
 from ..policies import CapturePolicy
 from ..records.screen import Screen
 from . import response_body
@@ -34,7 +35,7 @@ class Capture:
     exempt: Idents of the threads that deliver at the moment: what they send is not captured.
     """
 
-    __slots__ = ("_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses", "_wanted", "paused")
+    __slots__ = ("_called", "_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses", "_wanted", "paused")
 
     def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
         self._exempt = exempt
@@ -47,6 +48,7 @@ class Capture:
         self._wanted = screen
         self._policy = policy
         self._sink = sink
+        self._called = sink.called
         self.pause(self.paused)
 
     def pause(self, paused: bool) -> None:
@@ -65,8 +67,10 @@ class Capture:
     ) -> None:
         """A response's headers came. `began` is on the clock of `perf_counter`."""
         try:
-            elapsed = perf_counter() - began
+            now = perf_counter()
+            elapsed = now - began
             status = response.status_code
+            self._called(request.url, status, now)
             wanted = status in self._statuses or self._screen.passes(status, elapsed)
             # Where errors are wanted every body is watched: it may break.
             if not (wanted or self._errors) or threading.get_ident() in self._exempt:
@@ -79,6 +83,7 @@ class Capture:
                 draft.end("missing")
             elif wanted:
                 self._sink.watch(draft)
+                draft.noted_at = perf_counter()
         except Exception:
             self._sink.trouble()
 
@@ -92,7 +97,9 @@ class Capture:
     ) -> None:
         """The call ended in an exception."""
         try:
-            elapsed = perf_counter() - began
+            now = perf_counter()
+            elapsed = now - began
+            self._called(request.url, EXCEPTION, now)
             if self._screen.passes_failure(elapsed) and threading.get_ident() not in self._exempt:
                 Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
         except Exception:

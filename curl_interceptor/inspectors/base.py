@@ -188,6 +188,10 @@ class Inspector:
         """
         raise NotImplementedError(f"{type(self).__name__} must define payloads()")
 
+    def renewed(self, payload: Payload) -> Payload:
+        """Return the payload for one more attempt: the same, unless a part of it, such as a signature, grows old."""
+        return payload
+
     def verdict(self, answer: Answer) -> None:
         """Return if the service took the payload; otherwise raise the `DeliveryError` that says what follows."""
         status = answer.status
