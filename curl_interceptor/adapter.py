@@ -20,6 +20,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from .capture.call import Capture
+from .capture.connection import stand_in
+from .capture.versions import FIND_CONNECTION
 from .delivery.destination import Route, plan_route
 from .delivery.guard import our_threads
 from .delivery.pipeline import Pipeline, default_pipeline, no_pipeline
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 else:
     _Adapter = object
 
+# Bodies that are still there when they have been sent; the others are seen on their way.
+_SLICED = frozenset({type(None), bytes, str})
 _DEFAULT_REDACTION = Redaction()
 _PIPELINE_NUMBERS = frozenset(PipelinePolicy.__dataclass_fields__)
 _OWN = frozenset({"inspectors", "match", "capture", "redaction", "enabled", "pipeline"})
@@ -138,14 +142,22 @@ class CaptureMixin(_Adapter):
         capture = self._capture
         if capture is None:
             return super().send(request, *args, **kwargs)
+        tee = None if type(getattr(request, "body", None)) in _SLICED else capture.tee(request)
         began = perf_counter()
         try:
             response = super().send(request, *args, **kwargs)
         except Exception as error:
-            capture.failed(request, args, kwargs, began, error)
+            capture.failed(request, args, kwargs, began, error, tee)
             raise
-        capture.answered(request, args, kwargs, began, response)
+        finally:
+            if tee is not None:
+                tee.leave()
+        capture.answered(request, args, kwargs, began, response, tee)
         return response
+
+    def _find_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Find the connection pool as the adapter's class does; a body that needs it is seen on its way there."""
+        return stand_in(getattr(super(), FIND_CONNECTION)(*args, **kwargs))
 
     @property
     def pipeline(self) -> Pipeline:
@@ -180,6 +192,9 @@ class CaptureMixin(_Adapter):
     # For a subclass that sends, or is asked, before our part of it is set up.
     _capture: Capture | None = None
     _curl_interceptor: _Settings | None = None
+
+
+setattr(CaptureMixin, FIND_CONNECTION, CaptureMixin._find_connection)
 
 
 class CurlInterceptor(CaptureMixin, HTTPAdapter):

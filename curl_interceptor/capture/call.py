@@ -18,7 +18,9 @@ from requests import PreparedRequest, Response
 from ..policies import CapturePolicy
 from ..records.match import Screen
 from . import response_body
-from .draft import Draft, Sink
+from .connection import Tee
+from .draft import Draft, Sink, has_wanted_type
+from .request_body import BodyTee, is_consumed
 
 __all__ = ["Capture"]
 
@@ -44,6 +46,19 @@ class Capture:
         self._sink = sink
         self._exempt = exempt
 
+    def tee(self, request: PreparedRequest) -> Tee | None:
+        """Return what sees the body pass while it is sent; None if it can be looked at afterwards."""
+        try:
+            body = request.body
+            if not is_consumed(body) or get_ident() in self._exempt:
+                return None
+            policy = self._policy
+            room = policy.request_body if has_wanted_type(request.headers, policy) else 0
+            return Tee(BodyTee(body, room))
+        except Exception:
+            self._sink.trouble()
+            return None
+
     def answered(
         self,
         request: PreparedRequest,
@@ -51,6 +66,7 @@ class Capture:
         kwargs: Mapping[str, Any],
         began: float,
         response: Response,
+        tee: Tee | None = None,
     ) -> None:
         """A response's headers came. `began` is on the clock of `perf_counter`."""
         try:
@@ -60,7 +76,7 @@ class Capture:
             # Where errors are wanted every body is watched: it may break.
             if not (wanted or self._errors) or get_ident() in self._exempt:
                 return
-            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted)
+            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted, tee)
             raw = response.raw
             if getattr(raw, "length_remaining", None) == 0:
                 draft.end("none")
@@ -78,11 +94,13 @@ class Capture:
         kwargs: Mapping[str, Any],
         began: float,
         error: Exception,
+        tee: Tee | None = None,
     ) -> None:
         """The call ended in an exception."""
         try:
             elapsed = perf_counter() - began
             if self._screen.passes_failure(elapsed) and get_ident() not in self._exempt:
-                Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
+                draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, tee=tee)
+                draft.end("none", error)
         except Exception:
             self._sink.trouble()

@@ -20,6 +20,8 @@ from requests.structures import CaseInsensitiveDict
 from .. import recording
 from ..policies import CapturePolicy
 from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts, failure_of
+from .connection import Tee
+from .request_body import is_consumed
 from .target import sent_url
 from .versions import URLLIB3_USER_AGENT
 
@@ -62,6 +64,7 @@ class Draft:
     elapsed: Seconds until the response's headers came, or until it failed.
     response: The response, if there is one.
     wanted: False hands it over only if the response's body breaks.
+    tee: What saw the request's body pass, if it was consumed by the sending.
     """
 
     __slots__ = (
@@ -88,9 +91,13 @@ class Draft:
         elapsed: float,
         response: Response | None = None,
         wanted: bool = True,
+        tee: Tee | None = None,
     ) -> None:
         body = request.body
-        head = (None, "none", 0) if body is None else body_head(body, request.headers, policy)
+        if tee is not None:
+            head: tuple[bytes | str | None, BodyState, int | None] = tee.body.seen()
+        else:
+            head = (None, "none", 0) if body is None else body_head(body, request.headers, policy)
         self._sink = sink
         self._facts = (request.method, request.url, snapshot(request.headers), head, _given(*options), began, elapsed)
         self.recorder = recording.current
@@ -231,9 +238,9 @@ def snapshot(headers: Any) -> RawHeaders:
 def body_head(body: Any, headers: Any, policy: CapturePolicy) -> tuple[bytes | str | None, BodyState, int | None]:
     """Return the head of a request's body, what is known of it, and its size in bytes."""
     if not isinstance(body, (bytes, str, bytearray)):
-        if not isinstance(body, memoryview):
+        if is_consumed(body):
             return None, "missing", None
-        body = body.cast("B")
+        body = memoryview(body).cast("B")
     most = policy.request_body
     size: int | None = len(body)
     if isinstance(body, str) and not body.isascii():  # the cap is in bytes

@@ -30,7 +30,7 @@ _PLAIN_HOST = re.compile(rf"(?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*|(?:{_BYTE}\.){{
 DEFAULT_PORT = {"http": "80", "https": "443"}
 
 _UNKNOWN_BODY = {
-    "missing": "the request body was not captured, as that of a file or a generator is not",
+    "missing": "the request body was not captured",
     "broken": "the request body ended in an error",
     "abandoned": "the request body was not sent to its end",
 }

@@ -20,8 +20,8 @@ BodyState = Literal["none", "complete", "cut", "missing", "broken", "abandoned"]
 """What is known of a body.
 
 none: there was no body. complete: all of it is kept. cut: only its head is kept. missing: there was one, but it was not
-seen (a stream, a content type that is left out, a capture of 0 bytes, an app that did not read it in time).
-broken: it ended in an error. abandoned: the app closed it early.
+seen (a content type that is left out, a capture of 0 bytes, an app that did not read it in time, a sending that was
+mocked). broken: it ended in an error. abandoned: the app closed it early, or a request's was not sent to its end.
 """
 
 
