@@ -28,6 +28,7 @@ from .policies import (
     RetryPolicy,
     TransportPolicy,
 )
+from .records.context import context, set_context
 from .records.match import Match
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
@@ -65,7 +66,9 @@ __all__ = [
     "Transient",
     "WebhookInspector",
     "__version__",
+    "context",
     "mount",
     "render",
+    "set_context",
     "to_curl",
 ]

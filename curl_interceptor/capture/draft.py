@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from time import perf_counter, time
 from typing import Any, Protocol
 
@@ -19,8 +20,10 @@ from requests.structures import CaseInsensitiveDict
 
 from .. import recording
 from ..policies import CapturePolicy
+from ..records.context import labels
 from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts, failure_of
-from .connection import Tee
+from .attempts import retried_before_answer, retried_before_failure
+from .connection import Tee, peer_of
 from .request_body import is_consumed
 from .target import sent_url
 from .versions import URLLIB3_USER_AGENT
@@ -69,10 +72,13 @@ class Draft:
 
     __slots__ = (
         "_chunks",
+        "_context",
         "_ended_at",
         "_facts",
         "_failure",
         "_head",
+        "_peer",
+        "_retried",
         "_room",
         "_seen",
         "_sink",
@@ -105,6 +111,9 @@ class Draft:
         self._head: tuple[Any, ...] | None = None
         self._failure: Failure | None = None
         self._ended_at: float | None = None
+        self._context = labels.get()
+        self._peer: str | None = None
+        self._retried: tuple[str, ...] = ()
         self._token = [wanted]
         self._chunks: list[bytes] = []
         self._seen = 0
@@ -116,6 +125,9 @@ class Draft:
             # urllib3's headers are lists of a name and its values, in which repeated ones are kept apart.
             got = tuple(container.values()) if type(container) is dict else snapshot(response.headers)
             self._head = (response.status_code, response.reason, getattr(raw, "version", None), got)
+            self._retried = retried_before_answer(raw)
+            if policy.peer:
+                self._peer = peer_of(raw)
             self._room = policy.response_body
             if policy.content_types is not None and not has_wanted_type(response.headers, policy):
                 self._room = -1
@@ -142,6 +154,8 @@ class Draft:
         try:
             if error is not None:
                 self._failure = failure_of(error, _AS_THE_APP_SEES_IT)
+                if self._head is None:
+                    self._retried = retried_before_failure(error)
             elif not wanted:
                 self._chunks.clear()
                 return
@@ -149,6 +163,8 @@ class Draft:
                 self._ended_at = perf_counter()
             url, headers, (body, *_) = self._facts[1:4]
             size = _OVERHEAD + len(url or "") + (len(body) if body else 0)
+            for name, value in self._context:
+                size += 200 + len(name) + len(value)
             for name, value in headers:
                 size += len(name) + len(value)
             if self._head is not None:
@@ -180,7 +196,17 @@ class Draft:
         )
         wall = time() - perf_counter()
         duration = None if self._ended_at is None or self._head is None else self._ended_at - began
-        return Exchange(request, self._response(), self._failure, began + wall, elapsed, duration)
+        return Exchange(
+            request,
+            self._response(),
+            self._failure,
+            began + wall,
+            elapsed,
+            duration,
+            context=self._context,
+            retried=self._retried,
+            peer=self._peer,
+        )
 
     def _response(self) -> ResponseFacts | None:
         if self._head is None:
@@ -262,4 +288,5 @@ def has_wanted_type(headers: Any, policy: CapturePolicy) -> bool:
         content_type = content_type.decode("latin-1")
     if policy.content_types is None or not content_type:
         return True
-    return str(content_type).strip().lower().startswith(tuple(policy.content_types))
+    kind = str(content_type).partition(";")[0].strip().lower()
+    return any(fnmatchcase(kind, wanted) for wanted in policy.content_types)

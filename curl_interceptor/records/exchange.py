@@ -107,6 +107,10 @@ class Exchange(NamedTuple):
     """Seconds from the start to the end of the response's body; None where it was not seen."""
     context: tuple[tuple[str, str], ...] = ()
     """Labels of where the call came from, such as a request id."""
+    retried: tuple[str, ...] = ()
+    """Why urllib3 sent the request again, each time: a status, or the name of an exception."""
+    peer: str | None = None
+    """Address and port of the other end of the connection."""
 
     def __repr__(self) -> str:
         return "Exchange(not redacted, so not shown)"
