@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import cast
-from uuid import uuid4
 
 import requests
 
@@ -67,4 +66,4 @@ def _record(request: requests.Request | requests.PreparedRequest, redaction: Red
     if not isinstance(prepared.headers, Mapping):
         raise TypeError(prepared.headers)
     draft = Draft(_NOWHERE, _WHOLE, prepared, ((), {}), time.perf_counter(), 0.0)
-    return redact(draft.exchange(), redaction, id=str(uuid4()))
+    return redact(draft.exchange(), redaction, id="")

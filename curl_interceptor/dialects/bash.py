@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from ..records.record import Record
 from .dialect import Dialect, Style
-from .quoting import ARGUMENT_LIMIT, octal, quote_line
+from .quoting import ARGUMENT_LIMIT, is_plain, octal, quote_line
 from .shell import Shell, write
 
 __all__ = ["DIALECT", "render"]
 
 
 def _quote(text: str) -> str:
-    if text.isascii() and text.isprintable():
+    if is_plain(text):
         return quote_line(text)
     # Octal for the quote and the exclamation mark, too: the history of an interactive shell looks for plain quotes.
     return f"$'{octal(text)}'"

@@ -204,26 +204,30 @@ def _headers(request: Request, for_readers: bool, data: Collection[str]) -> Iter
     variables: dict[str, tuple[str, ...]] = {}
     for variable, header in request.record.variables:
         variables[header] = (*variables.get(header, ()), variable)
+    implied = _implied(request, closing)
     for name, value in request.record.request_headers:
         lower = name.lower()
-        if _is_implied(request, lower, value, closing) or (for_readers and is_usual(request, lower, data)):
+        if (lower in implied and implied[lower] in (None, value)) or (for_readers and is_usual(request, lower, data)):
             continue
         # Without the semicolon curl would take an empty header for one that is not wanted.
         text = f"{name}: {value}" if value.strip(" \t") else f"{name};"
-        yield Option("header", text, variables.get(name, ()))
+        yield Option("header", text, variables[name]) if name in variables else Option("header", text)
     if request.framed and "transfer-encoding" not in names:
         yield Option("header", "Transfer-Encoding: chunked")
     if _is_readable_compressed(request):
         yield _COMPRESSED  # for the eye: it decodes the answer, and changes nothing beside the header
 
 
-def _is_implied(request: Request, name: str, value: str, closing: bool) -> bool:
-    """Whether curl sends the header by itself, or must not get it."""
-    if name == "content-length":
-        return request.body is not None  # a stale one is dangerous as soon as somebody edits the body
-    if name == "host":
-        return value == request.host and request.is_host_made_by_curl
-    return closing and name == "connection"
+def _implied(request: Request, closing: bool) -> dict[str, str | None]:
+    """Return the headers that curl sends by itself, or must not get; None stands for any value."""
+    implied: dict[str, str | None] = {}
+    if request.body is not None:
+        implied["content-length"] = None  # a stale one is dangerous as soon as somebody edits the body
+    if "host" in request.values and request.is_host_made_by_curl:
+        implied["host"] = request.host
+    if closing:
+        implied["connection"] = None
+    return implied
 
 
 def is_usual(request: Request, name: str, data: Collection[str]) -> bool:

@@ -55,11 +55,8 @@ class Request(NamedTuple):
     """Whether the body travels in chunks."""
     body: bytes | None
     """What follows the headers; None if nothing does."""
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether curl reads the URL as it is meant; a backslash after the host would be a part of the host to it."""
-        return self.parts.path.startswith("/") and _ADDRESS.fullmatch(self.url) is not None
+    is_clean: bool
+    """Whether curl reads the URL as it is meant; a backslash after the host would be a part of the host to it."""
 
     @property
     def host(self) -> str:
@@ -95,7 +92,8 @@ def understand(record: Record) -> Request:
     framed = record.chunked or ("content-length" not in values and _names_chunks(values))
     body = record.request_body or (b"" if framed else None)
     forwarded = bool(proxy) and parts.scheme == "http" and not proxy.startswith("socks")
-    return Request(record, url, parts, socket, proxy, forwarded, values, framed, body)
+    clean = parts.path.startswith("/") and _ADDRESS.fullmatch(url) is not None
+    return Request(record, url, parts, socket, proxy, forwarded, values, framed, body, clean)
 
 
 def _names_chunks(values: dict[str, list[str]]) -> bool:
@@ -143,7 +141,7 @@ def obstacle(request: Request, longest: int) -> str:
         return "the request target holds characters that HTTP does not allow"
     if not request.is_clean and (record.target is None or not _ADDRESS.fullmatch(request.parts.authority)):
         return "the URL holds characters that HTTP does not allow"
-    if max(len(request.url), len(record.target or "")) >= longest:
+    if len(request.url) >= longest or (record.target is not None and len(record.target) >= longest):
         return "the URL is longer than an argument may be"
     return (
         unknown_body(record) or _connection_obstacle(request) or _header_obstacle(record, longest) or _framing(request)
@@ -164,12 +162,13 @@ def unknown_body(record: Record) -> str:
 
 
 def _connection_obstacle(request: Request) -> str:
-    record = request.record
-    paths = [record.verify if isinstance(record.verify, str) else ""]
-    paths += [record.cert] if isinstance(record.cert, str) else list(record.cert or ())
-    if any("\0" in text for text in (*paths, request.proxy)):
-        return "a setting of the connection holds a NUL"
-    return ""
+    verify, cert = request.record.verify, request.record.cert
+    texts = [request.proxy]
+    if isinstance(verify, str):
+        texts.append(verify)
+    if cert:
+        texts += [cert] if isinstance(cert, str) else cert
+    return "a setting of the connection holds a NUL" if "\0" in "".join(texts) else ""
 
 
 def _header_obstacle(record: Record, longest: int) -> str:

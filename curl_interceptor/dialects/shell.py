@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ..records.record import Record
@@ -14,17 +14,28 @@ from .request import Request, obstacle, understand
 
 __all__ = ["Shell", "write"]
 
-_SHORT = {
-    "disable": "-q",
-    "globoff": "-g",
-    "header": "-H",
-    "head": "-I",
-    "insecure": "-k",
-    "proxy": "-x",
-    "request": "-X",
-    "speed-limit": "-Y",
-    "speed-time": "-y",
-}
+
+class _Flags(dict[str, str]):
+    """How an option is written: by its letter where it has one, else by its name."""
+
+    def __missing__(self, name: str) -> str:
+        return f"--{name}"
+
+
+_LONG = _Flags()
+_SHORT = _Flags(
+    {
+        "disable": "-q",
+        "globoff": "-g",
+        "header": "-H",
+        "head": "-I",
+        "insecure": "-k",
+        "proxy": "-x",
+        "request": "-X",
+        "speed-limit": "-Y",
+        "speed-time": "-y",
+    }
+)
 _BROKEN = " \\\n  "
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]*")
 
@@ -47,23 +58,28 @@ def write(record: Record, style: Style, shell: Shell) -> str:
     found = list(options(request, style, shell.takes))
     if style == "readable":
         found.sort(key=lambda option: option.name != "url")  # what a reader looks for first
-    words = [_word(option, style, shell.quote) for option in found]
+    words = _words(found, style, shell.quote)
     command = f"curl {(_BROKEN if style == 'readable' else ' ').join(words)}"
     return f"{feed(request.body)} | {command}" if PIPED in found and request.body else command
 
 
-def _shown(request: Request) -> Iterator[str]:
-    """Yield the words of a command without its body, not to be run."""
-    for option in options(request._replace(body=None), "exact", bool):
-        yield _word(option, "exact", show)
+def _shown(request: Request) -> list[str]:
+    """Return the words of a command without its body, not to be run."""
+    return _words(options(request._replace(body=None), "exact", bool), "exact", show)
 
 
-def _word(option: Option, style: Style, quote: Callable[[str], str]) -> str:
-    name, value, variables = option
-    flag = (style != "readable" and _SHORT.get(name)) or f"--{name}"
-    if value is None:
-        return flag
-    if name == "header":  # nearly all of them, and never bare
-        return f"{flag} {quote_with_variables(value, variables, quote) if variables else quote(value)}"
-    word = value if _BARE.fullmatch(value) or option is PIPED else quote(value)
-    return word if name == "url" else f"{flag} {word}"
+def _words(options: Iterable[Option], style: Style, quote: Callable[[str], str]) -> list[str]:
+    flags, words = _LONG if style == "readable" else _SHORT, []
+    for option in options:
+        name, value, variables = option
+        flag = flags[name]
+        if value is None:
+            words.append(flag)
+        elif variables:
+            words.append(f"{flag} {quote_with_variables(value, variables, quote)}")
+        elif name == "header":  # most are, and never bare
+            words.append(f"{flag} {quote(value)}")
+        else:
+            word = value if option is PIPED or _BARE.fullmatch(value) else quote(value)
+            words.append(word if name == "url" else f"{flag} {word}")
+    return words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Parts", "is_kept", "split"]
@@ -40,6 +41,7 @@ def is_kept(target: str) -> bool:
     return _KEPT.fullmatch(target) is not None
 
 
+@lru_cache(maxsize=16)  # one URL passes several rooms in a row
 def split(url: str) -> Parts:
     """Take a URL apart. What is no URL comes back as a path."""
     url = url.partition("#")[0]

@@ -13,7 +13,7 @@ from typing import Any
 from .exchange import RawHeaders, RequestFacts
 from .record import Headers
 
-__all__ = ["decode", "flatten", "is_chunked", "sent_headers"]
+__all__ = ["decode", "flatten", "sent_headers"]
 
 _SKIPPED = "@@@SKIP_HEADER@@@"  # urllib3.util.SKIP_HEADER: the app asked for the default header to be left out
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "TRACE", "OPTIONS", "CONNECT"})
@@ -32,29 +32,30 @@ def decode(value: Any) -> str:
 
 def flatten(headers: RawHeaders) -> Iterator[tuple[str, str]]:
     """Yield each name with each of its values."""
-    for name, *values in headers:
+    for pair in headers:
+        if len(pair) == 2 and type(pair[0]) is type(pair[1]) is str:  # nearly always
+            yield pair[0], pair[1]
+            continue
+        name, *values = pair
         for value in values:
             yield decode(name), decode(value)
 
 
-def is_chunked(request: RequestFacts) -> bool:
-    """Whether the body goes in chunks: requests does that when it is given a body without a length."""
-    if request.chunked is not None:
-        return request.chunked
-    return request.body_state != "none" and not any(
-        decode(name).lower() == "content-length" for name, *_ in request.headers
-    )
+def sent_headers(request: RequestFacts) -> tuple[Headers, bool]:
+    """Return the headers as they went over the wire, and whether the body went in chunks.
 
-
-def sent_headers(request: RequestFacts) -> Headers:
-    """Return the headers as they went over the wire, without a `Host` that follows from the URL."""
+    A `Host` that follows from the URL is left out. requests sends chunks when it is given a body without a length.
+    """
     given = list(flatten(request.headers))
     names = {name.lower() for name, _ in given}
+    chunked = request.chunked
+    if chunked is None:
+        chunked = request.body_state != "none" and "content-length" not in names
     added: list[tuple[str, str]] = []
     if request.client:
         if "accept-encoding" not in names:
             added.append(("Accept-Encoding", "identity"))
-        if is_chunked(request) and "transfer-encoding" not in names:
+        if chunked and "transfer-encoding" not in names:
             added.append(("Transfer-Encoding", "chunked"))
         elif not names & {"content-length", "transfer-encoding"}:
             if request.body_state != "none" and request.body_size is not None:
@@ -63,4 +64,4 @@ def sent_headers(request: RequestFacts) -> Headers:
                 added.append(("Content-Length", "0"))
         if "user-agent" not in names:
             added.append(("User-Agent", request.client))
-    return tuple(pair for pair in (*added, *given) if pair[1] != _SKIPPED)
+    return tuple([pair for pair in (*added, *given) if pair[1] != _SKIPPED]), chunked

@@ -6,12 +6,12 @@ import re
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from ..exchange import BodyState, Exchange, RawHeaders, RequestFacts, ResponseFacts
+from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts
 from ..fingerprint import fingerprint, path_shape
 from ..record import Headers, Record
 from ..url import Parts, split
 from ..variables import name_for, placeholder
-from ..wire import decode, flatten, is_chunked, sent_headers
+from ..wire import decode, flatten, sent_headers
 from . import kinds, urls
 from .bodies import redact_body
 from .headers import secret_header
@@ -36,7 +36,8 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     scrub = _Scrub(rules)
     parts = split(request.url)
     url = scrub.url(parts)
-    sent, variables = scrub.request(_question(request))
+    headers, chunked = sent_headers(request)
+    sent, variables = scrub.request(_question(request, headers))
     got = scrub.message(_answer(response), "response") if response else _NOTHING
     return Record(
         id=id,
@@ -47,7 +48,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         request_body=sent.body,
         request_body_state=sent.state,
         request_body_size=sent.size,
-        chunked=is_chunked(request),
+        chunked=chunked,
         target=None if request.target is None else scrub.target(request.target, request.url),
         status=response.status if response else None,
         reason=scrub.reason(response) if response else None,
@@ -303,18 +304,18 @@ def _remember(pair: tuple[str, str], plain: set[tuple[str, str]]) -> None:
         plain.add(pair)
 
 
-def _question(request: RequestFacts) -> _Message:
+def _question(request: RequestFacts, headers: Headers) -> _Message:
     body, state, size = request.body, request.body_state, request.body_size
     if isinstance(body, str):
         body = body.encode("utf-8", "surrogatepass")
         size = len(body) if state == "complete" else size
     if size is None:
-        size = _content_length(request.headers)
-    return _Message(sent_headers(request), body, state, size)
+        size = _content_length(headers)
+    return _Message(headers, body, state, size)
 
 
-def _content_length(headers: RawHeaders) -> int | None:
-    for name, value in flatten(headers):
+def _content_length(headers: Headers) -> int | None:
+    for name, value in headers:
         if name.lower() == "content-length" and _NUMBER.fullmatch(value):
             return int(value)
     return None
