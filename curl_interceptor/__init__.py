@@ -28,6 +28,7 @@ from .policies import (
     RetryPolicy,
     TransportPolicy,
 )
+from .pool_manager import CapturePoolManager, CaptureProxyManager
 from .records.context import context, set_context
 from .records.match import Match
 from .records.record import Record
@@ -39,8 +40,10 @@ __all__ = [
     "BadPayload",
     "BatchPolicy",
     "BreakerPolicy",
-    "CapturePolicy",
     "CaptureMixin",
+    "CapturePolicy",
+    "CapturePoolManager",
+    "CaptureProxyManager",
     "CircuitOpen",
     "ConfigurationError",
     "Cooldown",

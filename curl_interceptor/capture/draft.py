@@ -87,6 +87,9 @@ class Draft:
         "recorder",
     )
 
+    seen_as = _AS_THE_APP_SEES_IT
+    """Which exceptions of a body the app sees as which others."""
+
     def __init__(
         self,
         sink: Sink,
@@ -153,7 +156,7 @@ class Draft:
         self.ended = state
         try:
             if error is not None:
-                self._failure = failure_of(error, _AS_THE_APP_SEES_IT)
+                self._failure = failure_of(error, self.seen_as)
                 if self._head is None:
                     self._retried = retried_before_failure(error)
             elif not wanted:
@@ -246,10 +249,11 @@ def _plain_timeout(timeout: Any) -> Any:
     """Return a timeout as None, a number, or a pair of connecting and reading."""
     if not isinstance(timeout, urllib3.Timeout):
         return timeout
+    connect = urllib3.Timeout.resolve_default_timeout(timeout.connect_timeout)
     try:
-        return timeout.connect_timeout, timeout.read_timeout
+        return connect, timeout.read_timeout
     except urllib3.exceptions.HTTPError:  # with a total, the one for reading is known only while it runs
-        return timeout.connect_timeout, timeout.total
+        return connect, timeout.total
 
 
 def snapshot(headers: Any) -> RawHeaders:
