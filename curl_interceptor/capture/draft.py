@@ -24,7 +24,6 @@ from ..records.context import labels
 from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts, failure_of
 from .attempts import retried_before_answer, retried_before_failure
 from .connection import Tee, peer_of
-from .request_body import is_consumed
 from .target import sent_url
 from .versions import URLLIB3_USER_AGENT
 
@@ -168,8 +167,11 @@ class Draft:
             size = _OVERHEAD + len(url or "") + (len(body) if body else 0)
             for name, value in self._context:
                 size += 200 + len(name) + len(value)
-            for name, value in headers:
-                size += len(name) + len(value)
+            try:
+                for name, value in headers:
+                    size += len(name) + len(value)
+            except TypeError:  # a header that cannot be sent, which is why the call failed
+                size += _OVERHEAD
             if self._head is not None:
                 for values in self._head[3]:
                     size += 100 + (len(values[1]) if len(values) == 2 else sum(map(len, values)))
@@ -268,9 +270,10 @@ def snapshot(headers: Any) -> RawHeaders:
 def body_head(body: Any, headers: Any, policy: CapturePolicy) -> tuple[bytes | str | None, BodyState, int | None]:
     """Return the head of a request's body, what is known of it, and its size in bytes."""
     if not isinstance(body, (bytes, str, bytearray)):
-        if is_consumed(body):
+        try:
+            body = memoryview(body).cast("B")
+        except TypeError:
             return None, "missing", None
-        body = memoryview(body).cast("B")
     most = policy.request_body
     size: int | None = len(body)
     if isinstance(body, str) and not body.isascii():  # the cap is in bytes

@@ -16,7 +16,7 @@ __all__ = ["BodyTee", "is_consumed"]
 
 
 def is_consumed(body: Any) -> bool:
-    """Whether a body is gone when it has been sent: neither text nor bytes nor another buffer."""
+    """Whether a body is gone when it has been sent: it can be read or iterated, and is neither text nor a buffer."""
     if body is None or isinstance(body, (str, bytes, bytearray)):
         return False
     if hasattr(body, "read"):
@@ -24,7 +24,7 @@ def is_consumed(body: Any) -> bool:
     try:
         memoryview(body)
     except TypeError:
-        return True
+        return hasattr(body, "__iter__")
     return False
 
 
