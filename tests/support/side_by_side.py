@@ -51,7 +51,11 @@ class Tape(Receiver):
             while last.getsockname() not in self._peers() and time.monotonic() < deadline:
                 time.sleep(0.001)
         self.accepted -= 1
-        gc.collect()  # pools close their connections when they die, and an exception may hold them in a cycle
+        for _ in range(20):
+            if self._sockets:
+                time.sleep(0.001)
+        if self._sockets:
+            gc.collect()  # pools close their connections when they die, and an exception may hold them in a cycle
         while self._sockets and time.monotonic() < deadline:
             time.sleep(0.001)
 

@@ -17,8 +17,11 @@ SideBySide = Callable[..., list[Record]]
 
 
 @pytest.fixture
-def side_by_side(pipeline: Pipeline) -> SideBySide:
+def side_by_side(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> SideBySide:
     """Run a scenario both ways, compare, and return the records of our way; `captured=None` does not ask for any."""
+
+    # pytest keeps what is logged, with urllib3's exceptions in it, and those keep pools and their connections.
+    caplog.set_level("CRITICAL", logger="urllib3")
 
     def both(
         scenario: Scenario, *, captured: bool | None = True, server: dict[str, Any] | None = None, **options: Any
