@@ -6,7 +6,7 @@ It forwards every argument untouched, gives back the same response object, and l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from .capture.call import Capture
 from .capture.connection import stand_in
 from .capture.versions import FIND_CONNECTION
 from .capturing import ADAPTER_KEYWORDS, Capturing
@@ -41,10 +40,14 @@ class CaptureMixin(Capturing, _Adapter):
     Parameters
     ----------
     inspectors:
-        Inspectors or webhook URLs; a single one needs no list. None and empty texts among them are off. Default: a
-        `LoggingInspector`, which writes redacted commands to the logger `curl_interceptor`.
+        Inspectors or webhook URLs; a single one needs no list. A callable among them is a factory, and makes one when
+        it is first wanted (see `LazyInspector`); a text such as `"myapp.alerts.inspector"` is imported at once and
+        names any of these. None and empty texts are off. Default: a `LoggingInspector`, which writes redacted commands
+        to the logger `curl_interceptor`.
     match:
-        Which exchanges are wanted. Default: failures, that is statuses 400 to 599 and exceptions.
+        Which exchanges are wanted: a `Match`, or several joined with `&`, `|` and `~`; or any object with a method
+        `wants(record)`, which is asked about each of them. Default: failures, that is statuses 400 to 599 and
+        exceptions.
     capture:
         How much of an exchange is kept. Default: the first 64 KiB of each body.
     redaction:
@@ -67,9 +70,6 @@ class CaptureMixin(Capturing, _Adapter):
     TypeError
         If a keyword is unknown.
     """
-
-    _capture: Capture | None = None
-    _capture_type = Capture
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send a request as the adapter's class does, and capture what came of it."""
@@ -105,7 +105,9 @@ class CurlInterceptor(CaptureMixin, HTTPAdapter):
     """
 
 
-def mount(session: requests.Session, *inspectors: Inspector | str | None, **options: Any) -> CurlInterceptor:
+def mount(
+    session: requests.Session, *inspectors: Inspector | str | Callable[[], Any] | None, **options: Any
+) -> CurlInterceptor:
     """Mount an interceptor on a session, for `http://` and `https://`, and return it.
 
     Every plain `HTTPAdapter` of the session is replaced, also one for a part of the web only, and keeps its
@@ -114,7 +116,7 @@ def mount(session: requests.Session, *inspectors: Inspector | str | None, **opti
     Parameters
     ----------
     session: The session.
-    inspectors: Inspectors or webhook URLs, as for `CaptureMixin`.
+    inspectors: Inspectors, webhook URLs, factories or dotted paths, as for `CaptureMixin`.
     options: The keywords of `CurlInterceptor`.
 
     Raises
@@ -153,6 +155,7 @@ def _like(main: CurlInterceptor, present: Any, options: Mapping[str, Any]) -> Cu
         return main
     twin = CurlInterceptor(inspectors=None, **numbers)
     twin._adopt(main._curl_interceptor)
+    twin._curl_interceptor_off = main._curl_interceptor_off
     return twin
 
 

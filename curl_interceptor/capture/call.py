@@ -8,15 +8,16 @@ without its body by the dispatcher after five seconds.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Set
-from threading import get_ident
 from time import perf_counter
 from typing import Any
 
 from requests import PreparedRequest, Response
 
+from ..observe.calls import EXCEPTION
 from ..policies import CapturePolicy
-from ..records.match import Screen
+from ..records.screen import Screen
 from . import response_body
 from .connection import Tee
 from .draft import Draft, Sink, has_wanted_type
@@ -36,21 +37,33 @@ class Capture:
     exempt: Idents of the threads that deliver at the moment: what they send is not captured.
     """
 
-    __slots__ = ("_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses")
+    __slots__ = ("_called", "_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses", "_wanted", "paused")
 
     def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
-        self._screen = screen
-        self._statuses = screen.statuses
-        self._errors = screen.errors
+        self._exempt = exempt
+        self.paused = False
+        """Whether nothing is captured for the time being."""
+        self.change(screen, policy, sink)
+
+    def change(self, screen: Screen, policy: CapturePolicy, sink: Sink) -> None:
+        """Go on with other values; a call that ends meanwhile is captured by the old ones or by the new ones."""
+        self._wanted = screen
         self._policy = policy
         self._sink = sink
-        self._exempt = exempt
+        self._called = sink.called
+        self.pause(self.paused)
+
+    def pause(self, paused: bool) -> None:
+        """Capture nothing, or go on: what is paused has a screen that nothing passes, which costs a caller no more."""
+        self.paused = paused
+        screen = Screen() if paused else self._wanted
+        self._screen, self._statuses, self._errors = screen, screen.statuses, screen.errors
 
     def tee(self, request: PreparedRequest) -> Tee | None:
         """Return what sees the body pass while it is sent; None if it can be looked at afterwards."""
         try:
             body = request.body
-            if not is_consumed(body) or get_ident() in self._exempt:
+            if not is_consumed(body) or threading.get_ident() in self._exempt:
                 return None
             policy = self._policy
             room = policy.request_body if has_wanted_type(request.headers, policy) else 0
@@ -70,11 +83,13 @@ class Capture:
     ) -> None:
         """A response's headers came. `began` is on the clock of `perf_counter`."""
         try:
-            elapsed = perf_counter() - began
+            now = perf_counter()
+            elapsed = now - began
             status = response.status_code
+            self._called(request.url, status, now)
             wanted = status in self._statuses or self._screen.passes(status, elapsed)
             # Where errors are wanted every body is watched: it may break.
-            if not (wanted or self._errors) or get_ident() in self._exempt:
+            if not (wanted or self._errors) or threading.get_ident() in self._exempt:
                 return
             draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted, tee)
             raw = response.raw
@@ -84,6 +99,7 @@ class Capture:
                 draft.end("missing")
             elif wanted:
                 self._sink.watch(draft)
+                draft.noted_at = perf_counter()
         except Exception:
             self._sink.trouble()
 
@@ -98,8 +114,10 @@ class Capture:
     ) -> None:
         """The call ended in an exception."""
         try:
-            elapsed = perf_counter() - began
-            if self._screen.passes_failure(elapsed) and get_ident() not in self._exempt:
+            now = perf_counter()
+            elapsed = now - began
+            self._called(request.url, EXCEPTION, now)
+            if self._screen.passes_failure(elapsed) and threading.get_ident() not in self._exempt:
                 draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, tee=tee)
                 draft.end("none", error)
         except Exception:

@@ -3,103 +3,90 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Set
-from threading import get_ident
+import threading
+from collections.abc import Mapping
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
+from requests import PreparedRequest, Response
 from urllib3 import HTTPHeaderDict
 from urllib3.util import Timeout, parse_url
 from urllib3.util.proxy import connection_requires_http_tunnel
 from urllib3.util.ssl_ import resolve_cert_reqs
 
-from ..policies import CapturePolicy
+from ..observe.calls import EXCEPTION
 from ..records.exchange import Exchange
-from ..records.match import Screen
 from . import response_body
+from .call import Capture
 from .connection import Tee
-from .draft import Draft, Sink, has_wanted_type
-from .request_body import BodyTee, is_consumed
+from .draft import Draft
 
 __all__ = ["PoolCapture"]
 
 _ARGUMENTS = ("method", "url", "body", "headers", "retries", "redirect", "assert_same_host", "timeout")
 
 
-class PoolCapture:
+class PoolCapture(Capture):
     """Notes down what a pool manager sends; the parameters are those of `Capture`."""
 
-    __slots__ = ("exempt", "policy", "screen", "sink")
-
-    def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
-        self.screen = screen
-        self.policy = policy
-        self.sink = sink
-        self.exempt = exempt
+    __slots__ = ()
 
     def call(self, url: str) -> PoolCall:
         """Return who sees one call of a pool's `urlopen` for this URL."""
         return PoolCall(self, url)
 
-
-class PoolCall:
-    """Sees one call of a pool's `urlopen`."""
-
-    __slots__ = ("_capture", "_url")
-
-    def __init__(self, capture: PoolCapture, url: str) -> None:
-        self._capture = capture
-        self._url = url
-
-    def urlopen(self, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def sends(self, url: str, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the pool's `urlopen` with every argument untouched but a body that is consumed by the sending."""
-        given = MappingProxyType({**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs})
-        tee = self._tee(given)
+        given = {**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
+        body = given.get("body")
+        tee = None if body is None or isinstance(body, (bytes, str)) else self._tee_of(url, given)
         began = perf_counter()
         try:
-            answer = pool.urlopen(*args, **kwargs) if tee is None else tee.urlopen(pool, args, kwargs)
+            raw = pool.urlopen(*args, **kwargs) if tee is None else tee.urlopen(pool, args, kwargs)
         except Exception as error:
-            self._failed(pool, given, tee, began, error)
+            self._went_wrong(url, pool, given, tee, began, error)
             raise
         finally:
             if tee is not None:
                 tee.leave()
-        self._answered(pool, given, tee, began, answer)
-        return answer
+        self._came_back(url, pool, given, tee, began, raw)
+        return raw
 
-    def _tee(self, given: Mapping[str, Any]) -> Tee | None:
+    def _tee_of(self, url: str, given: Mapping[str, Any]) -> Tee | None:
         try:
-            body = given.get("body")
-            if body is None or isinstance(body, (bytes, str)) or not is_consumed(body):
-                return None
-            policy = self._capture.policy
-            wanted = policy.content_types is None or has_wanted_type(HTTPHeaderDict(given.get("headers")), policy)
-            return Tee(BodyTee(body, policy.request_body if wanted else 0))
+            question = _Question("", url, HTTPHeaderDict(given.get("headers")), given["body"])
         except Exception:
-            self._capture.sink.trouble()
+            self._sink.trouble()
             return None
+        return self.tee(cast("PreparedRequest", question))
 
-    def _failed(self, pool: Any, given: Mapping[str, Any], tee: Tee | None, began: float, error: Exception) -> None:
-        capture = self._capture
+    def _went_wrong(
+        self, url: str, pool: Any, given: Mapping[str, Any], tee: Tee | None, began: float, error: Exception
+    ) -> None:
         try:
-            elapsed = perf_counter() - began
-            if capture.screen.passes_failure(elapsed) and get_ident() not in capture.exempt:
-                self._draft(pool, given, tee, began, elapsed).end("none", error)
+            now = perf_counter()
+            elapsed = now - began
+            self._called(url, EXCEPTION, now)
+            if self._screen.passes_failure(elapsed) and threading.get_ident() not in self._exempt:
+                self._draft(url, pool, given, tee, began, elapsed).end("none", error)
         except Exception:
-            capture.sink.trouble()
+            self._sink.trouble()
 
-    def _answered(self, pool: Any, given: Mapping[str, Any], tee: Tee | None, began: float, raw: Any) -> None:
-        capture = self._capture
+    def _came_back(
+        self, url: str, pool: Any, given: Mapping[str, Any], tee: Tee | None, began: float, raw: Any
+    ) -> None:
         try:
-            elapsed = perf_counter() - began
-            wanted = capture.screen.passes(raw.status, elapsed)
+            now = perf_counter()
+            elapsed = now - began
+            self._called(url, raw.status, now)
+            wanted = raw.status in self._statuses or self._screen.passes(raw.status, elapsed)
             preloaded = given.get("preload_content", True)
             # Where errors are wanted the body of every stream is watched: it may break.
-            if not (wanted or (capture.screen.errors and not preloaded)) or get_ident() in capture.exempt:
+            if not (wanted or (self._errors and not preloaded)) or threading.get_ident() in self._exempt:
                 return
             answer = _Answer(raw.status, raw.reason, raw.headers, raw)
-            draft = self._draft(pool, given, tee, began, elapsed, answer, wanted)
+            draft = self._draft(url, pool, given, tee, began, elapsed, answer, wanted)
             if preloaded:
                 draft.note(raw.data)
                 draft.end("complete" if raw.data else "none")
@@ -108,12 +95,14 @@ class PoolCall:
             elif not response_body.watch(raw, draft):
                 draft.end("missing")
             elif wanted:
-                capture.sink.watch(draft)
+                self._sink.watch(draft)
+                draft.noted_at = perf_counter()
         except Exception:
-            capture.sink.trouble()
+            self._sink.trouble()
 
     def _draft(
         self,
+        url: str,
         pool: Any,
         given: Mapping[str, Any],
         tee: Tee | None,
@@ -122,21 +111,32 @@ class PoolCall:
         answer: _Answer | None = None,
         wanted: bool = True,
     ) -> Draft:
-        scheme = "https" if self._url[:6].lower() == "https:" else "http"
-        question = _Question(given["method"], self._url, _headers(pool, given, scheme), given.get("body"))
+        scheme = "https" if url[:6].lower() == "https:" else "http"
+        question = _Question(given["method"], url, _headers(pool, given, scheme), given.get("body"))
         draft = _PoolDraft(
-            self._capture.sink,
-            self._capture.policy,
-            cast("Any", question),
+            self._sink,
+            self._policy,
+            cast("PreparedRequest", question),
             ((), _options(pool, given, scheme)),
             began,
             elapsed,
-            cast("Any", answer),
+            cast("Response | None", answer),
             wanted,
             tee,
         )
         draft.framing = bool(given.get("chunked")), tee is not None
         return draft
+
+
+class PoolCall(NamedTuple):
+    """Sees one call of a pool's `urlopen`."""
+
+    capture: PoolCapture
+    url: str
+
+    def urlopen(self, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Send by the pool, and capture what comes of it."""
+        return self.capture.sends(self.url, pool, args, kwargs)
 
 
 class _Question(NamedTuple):

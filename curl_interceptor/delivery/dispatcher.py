@@ -8,16 +8,22 @@ other thread lives or can be started.
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import Empty
 
+from ..observe.degradation import deepest
+from ..observe.histogram import CAPTURE_BUCKETS, Histogram
 from ..observe.log import TroubleLog
-from ..observe.stats import Stats
+from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
+from . import uwsgi
 from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
@@ -29,11 +35,12 @@ from .rendering import render
 from .router import Draft, Router
 from .workers import Workers
 
-__all__ = ["PATIENCE", "Dispatcher", "Waiting"]
+__all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
 _NO_THREAD = 1.0  # seconds until another try to start a thread
+EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
 
@@ -49,13 +56,15 @@ class Dispatcher:
     Parameters
     ----------
     policy: The numbers of the pipeline.
+    paused: Labels of the destinations to which nothing is sent at the moment; `EVERYBODY` for all.
     """
 
-    def __init__(self, policy: PipelinePolicy) -> None:
+    def __init__(self, policy: PipelinePolicy, paused: Collection[str] = ()) -> None:
         self.policy = policy
+        self.paused = paused
         self.pid = os.getpid()
         self.troubles = TroubleLog()
-        self.gate: SimpleQueue[None] = SimpleQueue()
+        self.gate: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.queue = ExchangeQueue(
             policy.queue_size,
             policy.queue_bytes,
@@ -73,6 +82,7 @@ class Dispatcher:
         self.ended = False
         self.open: dict[int, tuple[float, Draft]] = {}
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
+        self._requests: deque[Callable[[], object]] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         self._router = Router(self.lanes, self.troubles)
@@ -80,6 +90,8 @@ class Dispatcher:
         self._leave_at = inf
         self._take_at = 0.0
         self._in_hand = 0
+        self._capture = Histogram(CAPTURE_BUCKETS)
+        self._capture_told = 0
         self._taken = self._unmatched = self._routed = 0
         self._starting = threading.Lock()
         self._turning = threading.Lock()
@@ -97,10 +109,11 @@ class Dispatcher:
         """Start the thread if there is none. Whoever finds another one at it leaves it at that."""
         if self.alive:
             return True
-        if self.ended or not self._starting.acquire(blocking=False):
+        if self.ended or uwsgi.in_master() or not self._starting.acquire(blocking=False):
             return False
         try:
             if not self.alive:
+                self._suit()
                 self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
                 self.thread.start()
         except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
@@ -113,9 +126,39 @@ class Dispatcher:
             self._starting.release()
         return True
 
+    def _suit(self) -> None:
+        """Take queues that belong to the threads which start now: gevent may have replaced both since the import.
+
+        A preloaded app is imported before gunicorn's gevent workers patch anything; a queue of then would stop the
+        whole loop.
+        """
+        if type(self.gate) is not queue.SimpleQueue:
+            self.gate = self.queue.gate = queue.SimpleQueue()
+            self._workers.suit()
+
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""
         self.gate.put(None)
+
+    def ask(self, request: Callable[[], object]) -> None:
+        """Have something done by the thread that owns the lanes, to them and to those of what waits in the queue."""
+        if (self.lanes or self.queue.queue or self._in_hand) and not self.ended:
+            self._requests.append(request)
+            self.wake()
+
+    def govern(self, policy: PipelinePolicy) -> None:
+        """Go on with other numbers."""
+        self.policy = policy
+        self.queue.allow(policy.queue_size, policy.queue_bytes, drop_oldest=policy.overflow == "oldest")
+        self._workers.allow(policy.workers)
+
+    def reset(self, label: str | None) -> None:
+        """Let the webhooks of a label be tried at once, or all. A request for `ask`."""
+        for lane in self.lanes:
+            if label in (None, lane.inspector.label):
+                lane.reset()
+                self.troubles.counts["reset"] += 1
+                self.troubles.say(f"reset {lane.inspector.label}", f"{lane.inspector.label} was reset", level=INFO)
 
     def _hear(self, job: Job, outcome: Outcome) -> None:
         self._outcomes.append((job, outcome))
@@ -125,6 +168,8 @@ class Dispatcher:
 
     def run(self) -> None:
         """Take turns until the pipeline ends, or nothing is left to do."""
+        if uwsgi.complain():
+            self.troubles.counts["uwsgi_threads"] += 1
         try:
             while not self.ended:
                 try:
@@ -194,12 +239,23 @@ class Dispatcher:
                 self._turning.release()
 
     def _turn(self, now: float) -> None:
+        self._tell_of_capture()
         self._hear_outcomes(now)
-        if (self._hurried or now >= self._take_at) and self._take_all():
+        requests = list(self._requests)
+        if (self._hurried or requests or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
+        for request in requests:  # after what came before them
+            self._carry_out(request)
         self._end_open(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
+
+    def _carry_out(self, request: Callable[[], object]) -> None:
+        try:
+            request()
+        finally:
+            with suppress(IndexError):  # the pipeline ended meanwhile
+                self._requests.popleft()  # only now, so that `quiet` waits for it
 
     def _take_all(self) -> bool:
         """Route what lies in the queue, a chunk at a time; False if there was nothing."""
@@ -229,6 +285,9 @@ class Dispatcher:
     def _route(self, waiting: Waiting) -> None:
         wanted = False
         try:
+            spent = waiting[0].spent
+            if spent is not None:
+                self._capture.note(spent)
             wanted = self._router.route(*waiting)
         finally:
             with self.lock:
@@ -264,8 +323,9 @@ class Dispatcher:
         hurried, draining = bool(self.hurry), self.deadline is not None
         if draining and not (self.queue.queue or self._in_hand):  # else more equals may come
             lane.release_suppressed(now)
+        lane.paused = self._is_paused(lane)
         lane.tick(now)
-        if self.hopeless or (draining and lane.not_before > (self.deadline or 0.0)):
+        if self.hopeless or (draining and (lane.paused or lane.not_before > (self.deadline or 0.0))):
             lane.abandon("shutdown", flying=self.hopeless)
         self._hand_on(lane, now)
         if more_to_come:
@@ -287,6 +347,13 @@ class Dispatcher:
             self.troubles.say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
         else:
             self.troubles.say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
+
+    def _tell_of_capture(self) -> None:
+        """Tell of calls that could not be captured, which their threads only count."""
+        failed = self.troubles.counts["capture"]
+        if failed > self._capture_told:
+            self._capture_told = failed
+            self.troubles.say("capture", f"calls could not be captured, {failed} so far: please report this")
 
     def _begin(self, lane: Lane, now: float) -> None:
         timeout = lane.policies.transport.total
@@ -328,10 +395,23 @@ class Dispatcher:
     def quiet(self) -> bool:
         """Whether nothing waits and nothing is on its way; at the end, whether the cooldowns have told all, too."""
         with self.lock:
-            if self.queue.queue or self._in_hand:
+            if self.queue.queue or self._in_hand or self._requests:
                 return False
             ending = self.deadline is not None
             return not any(lane.pending or lane.lost or (ending and lane.holding) for lane in self.lanes)
+
+    @property
+    def held_up(self) -> bool:
+        """Whether all that is left waits because somebody paused it, and the end will not change that."""
+        with self.lock:
+            if self.queue.queue or self._in_hand or self._requests or self.deadline is not None:
+                return False
+            busy = [lane for lane in self.lanes if lane.pending or lane.lost]
+            still = all(self._is_paused(lane) and lane.in_flight is None and not lane.lost for lane in busy)
+            return bool(busy) and still
+
+    def _is_paused(self, lane: Lane) -> bool:
+        return EVERYBODY in self.paused or lane.inspector.label in self.paused
 
     def help(self, seconds: float) -> bool:
         """Do in this thread what no other thread does, for about so long; False if there was nothing to do."""
@@ -360,17 +440,19 @@ class Dispatcher:
             complete = self.quiet
             self.queue.close()
             self.ended = True
+            self._requests.clear()
         self._abandon()
         self._workers.close()
         self.wake()
         with self.lock:
-            cut = [books for books in self.lanes.books() if books.dropped.get("shutdown")]
+            books_at_the_end = self.lanes.snapshot(time.monotonic())
             refused = self.queue.fold()["shutdown"]
-        self.troubles.silent = False  # this is the thread that ends the process, if it ends
+        cut = [books for books in books_at_the_end() if books.dropped.get("shutdown")]
+        self.troubles.silent = True
         for books in cut:
             lost = f"{books.dropped['shutdown']} records for {books.label} were not delivered at the end"
-            self.troubles.say(f"shutdown {books.label}", f"{lost} ({books.last_error or 'no time was left'})")
-        self.troubles.silent = True
+            why = books.last_error or "no time was left"
+            self.troubles.say(f"shutdown {books.label}", f"{lost} ({why})", last_words=True)
         return complete and not refused and not cut
 
     def _abandon(self) -> None:
@@ -390,18 +472,25 @@ class Dispatcher:
 
     def stats(self) -> Stats:
         """The books at this moment."""
-        with self.lock:
+        now = time.monotonic()
+        with self.lock:  # what has to balance; the rest is made of it without the lock
             dropped = self.queue.fold()
-            queued = len(self.queue.queue) + self._in_hand
-            waiting = len(self.queue.queue)
-            return Stats(
-                accepted=self._taken + waiting + sum(dropped.values()),
-                unmatched=self._unmatched,
-                dropped=dict(dropped),
-                queued=queued,
-                routed=self._routed,
-                inspectors=self.lanes.books(),
-                errors=dict(self.troubles.counts),
-                held_bytes=self.queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
-                threads=self._workers.threads + self.alive,
-            )
+            waiting, in_hand, waiting_bytes = len(self.queue.queue), self._in_hand, self.queue.held_bytes
+            taken, unmatched, routed = self._taken, self._unmatched, self._routed
+            held_bytes = waiting_bytes + sum(lane.held_bytes for lane in self.lanes)
+            books = self.lanes.snapshot(now)
+        inspectors = books()
+        return Stats(
+            accepted=taken + waiting + sum(dropped.values()),
+            unmatched=unmatched,
+            dropped=dict(dropped),
+            queued=waiting + in_hand,
+            routed=routed,
+            inspectors=inspectors,
+            errors=dict(self.troubles.counts),
+            held_bytes=held_bytes,
+            threads=self._workers.threads + self.alive,
+            queue=QueueStats(waiting, self.policy.queue_size, waiting_bytes, self.policy.queue_bytes),
+            capture=self._capture.latency(),
+            degraded=deepest((self.queue.steps.current(now), *(one.degraded for one in inspectors))),
+        )

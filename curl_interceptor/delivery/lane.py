@@ -16,7 +16,7 @@ from functools import partial
 from math import inf
 from typing import Any, NamedTuple
 
-from ..errors import BadPayload, DeadEndpoint, Throttled
+from ..errors import BadPayload, CircuitOpen, DeadEndpoint, Throttled
 from ..inspectors.answers import seconds
 from ..inspectors.base import Inspector, Payload
 from ..observe.stats import InspectorStats
@@ -111,6 +111,10 @@ class Lane:
         self.last_delivered = -inf
         self.told = ""
         """What an operator was last told of this lane's state."""
+        self.paused = False
+        """Whether somebody wants nothing to be sent: what comes waits, within the bounds of the lane."""
+        self.refuses = ""
+        """Why nothing can be sent here, so that fallbacks take what comes; empty for a lane like any other."""
         self._cooldown = _Windows(policies.cooldown) if policies.cooldown else None
         self.waiting = Waiting(policies.batch)
         self._limiter = Limiter(policies.rate_limit)
@@ -119,19 +123,36 @@ class Lane:
         self._throttled = 0
         self.books = Books()
 
-    def adopt(self, destination: Destination) -> None:
-        """Go on under other policies, while nothing waits; what must not be forgotten stays."""
+    def adopt(self, destination: Destination, now: float) -> None:
+        """Go on as a later plan for this address says; what must not be forgotten stays, and what waits if it fits."""
         former, policies = self.policies, destination.policies
-        self.destination, self.policies = destination, policies
-        self.waiting = Waiting(policies.batch)
+        self.destination, self.policies, self.inspector = destination, policies, destination.inspector
+        self.waiting.govern(policies.batch)
         self.breaker.govern(policies.breaker)
         if policies.rate_limit != former.rate_limit:
             self._limiter = Limiter(policies.rate_limit)
-        if policies.cooldown != former.cooldown:
-            self._cooldown = _Windows(policies.cooldown) if policies.cooldown else None
-        if policies.transport != former.transport:
+        if policies.cooldown is None:
+            self.release_suppressed(now)
+            self._cooldown = None
+        elif self._cooldown is None:
+            self._cooldown = _Windows(policies.cooldown)
+        elif policies.cooldown != former.cooldown:
+            self._cooldown.govern(policies.cooldown, now)
+        if policies.transport != former.transport and destination.making is None:
             self.transport.close()
             self.transport = open_transport(self.inspector.address, policies.transport)
+        with self._lock:
+            self._keep_bounds()
+
+    def reset(self) -> None:
+        """Somebody says that the webhook is well: try at once. Only a time that the service named is kept."""
+        with self._lock:
+            self.breaker.reset()
+            self.closed = False
+            self.told = ""
+            self._drain_failures = 0
+        if self.destination.making is not None:
+            self.destination.making.reset()
 
     # -- what comes in ------------------------------------------------------------------------------------------------
 
@@ -145,6 +166,7 @@ class Lane:
             self.last_used = now
             if self.closed and not destination.fallbacks:
                 self.books.dropped["endpoint_gone"] += 1
+                self.books.steps.take("counted", now)
                 return
             cooled = self._cooldown is not None and not critical and not self.closed
             if self._cooldown is not None and cooled and not self._cooldown.admits(key):
@@ -179,7 +201,10 @@ class Lane:
             self._admit(item, now)
 
     def _admit(self, item: Item, now: float) -> None:
-        if self.closed:
+        if self.refuses:
+            self.books.last_error = self.refuses
+            self._fail([item], self.refuses, waiting=False)
+        elif self.closed:
             self._drop([item], "endpoint_gone", waiting=False)
         elif self.not_before - now > _TOO_LONG:
             self._fail([item], "told to wait for hours", waiting=False)
@@ -221,7 +246,7 @@ class Lane:
 
         `hurried` waits for no batch to fill; `draining` waits for no backoff and no open breaker either.
         """
-        if self.in_flight is not None or self.closed:
+        if self.in_flight is not None or self.closed or self.paused:
             return inf
         work = self.waiting.due(hurried=hurried, draining=draining)
         if work == inf:
@@ -253,8 +278,7 @@ class Lane:
             if self.in_flight is not part:
                 return None  # the pipeline ended meanwhile, and dropped it
             if isinstance(rendered, BaseException):
-                self.books.last_error = f"payloads() raised {type(rendered).__name__}"
-                self._refuse(part, self.books.last_error, now)
+                self._refuse(part, self.books.err(f"payloads() raised {type(rendered).__name__}"), now)
                 self.in_flight = None
                 return None
             payload = self._first_payload(part, rendered, now)
@@ -292,12 +316,15 @@ class Lane:
             trial_failed = job.trial and self.breaker.is_open
             if draining and (self._drain_failures >= 2 or trial_failed):
                 self._drop(self.waiting.withdraw(self.waiting), "shutdown")
+            self._keep_bounds()  # they may have become narrower while the batch was on its way
 
     def _settle(self, job: Job, outcome: Outcome, now: float) -> None:
         part, self.in_flight = self.in_flight, None
         if part is None:
             return
         error = outcome.error
+        if not isinstance(error, CircuitOpen):
+            self.books.attempted(outcome.seconds, now, failed=error is not None)
         self.breaker.after(error, now)
         if error is None:
             self._drain_failures = 0
@@ -326,6 +353,8 @@ class Lane:
         self.books.deliver(len(part.items))
         self.last_delivered = now
         self._throttled = 0
+        if part.plain:
+            self.books.steps.take("plain", now)
         for item in part.items:
             self._bytes -= item.size
             if self._cooldown is not None and item.key is not None:
@@ -384,8 +413,10 @@ class Lane:
             self.waiting.put_back(part.items)
         elif len(part.items) > 1:
             self._halve(part, now)
-        else:
+        elif part.items[0].strike(now, self.last_delivered) >= _STRIKES:
             self._fail(part.items, why)
+        else:  # a webhook that fails every other time had bad luck with it; only one that takes others tells of poison
+            self.waiting.keep(Part(part.items, self.policies.retry), now + self.policies.retry.wait)
 
     # -- what ends by itself ------------------------------------------------------------------------------------------
 
@@ -426,7 +457,7 @@ class Lane:
             try:
                 self._tell(suppressed, now)
             except Exception as error:
-                self.books.last_error = f"redaction raised {type(error).__name__}"
+                self.books.err(f"redaction raised {type(error).__name__}")
 
     def _tell(self, suppressed: Suppressed[_Again], now: float) -> None:
         destination, redact = suppressed.last
@@ -438,7 +469,7 @@ class Lane:
 
     def _takeover(self) -> float:
         """When the fallbacks take over from an open breaker."""
-        if not self.relays or self.breaker.open_since is None or not len(self.waiting):
+        if not self.relays or self.breaker.open_since is None or not len(self.waiting) or self.paused:
             return inf
         return self.breaker.open_since + self.policies.fallback_after
 
@@ -486,9 +517,24 @@ class Lane:
         """Approximate memory of what waits here, the cooldown's included."""
         return self._bytes + (self._cooldown.bytes if self._cooldown is not None else 0)
 
-    def stats(self) -> InspectorStats:
+    @property
+    def _oldest(self) -> float | None:
+        """When the oldest pending entry came; None while nothing is pending."""
+        flying = (item.admitted for item in self.in_flight.items) if self.in_flight else ()
+        oldest = min(flying, default=inf)
+        oldest = min(oldest, self.waiting.oldest)
+        return None if oldest == inf else oldest
+
+    def snapshot(self, now: float) -> Callable[[], InspectorStats]:
+        """Take down, with the lock held, what has to fit together; the figures are made of it without the lock."""
+        label, pending, oldest, breaker = self.inspector.label, self.pending, self._oldest, self.breaker.state
+        make, making = self.books.copy().stats, self.destination.making
+        made = making is None or making.made
+        return lambda: make(label=label, pending=pending, breaker=breaker, oldest=oldest, initialized=made, now=now)
+
+    def stats(self, now: float = 0.0) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
-        return self.books.stats(label=self.inspector.label, pending=self.pending, breaker=self.breaker.state)
+        return self.snapshot(now)()
 
 
 def _telling(redact: Callable[[], Record], before: int, since: float) -> Record:

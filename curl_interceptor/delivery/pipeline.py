@@ -9,24 +9,31 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import time
 import weakref
+from dataclasses import replace
+from functools import partial
 from os import getpid
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
-from ..observe.stats import Stats
-from ..policies import PipelinePolicy, check_number
-from . import guard
-from .destination import Destination, LanePolicies, Route
-from .dispatcher import PATIENCE, Dispatcher
+from ..inspectors.options import nearest
+from ..observe.calls import Calls
+from ..observe.source import process
+from ..observe.stats import InspectorStats, Stats
+from ..policies import PipelinePolicy, check_number, shown
+from . import endings, guard
+from .claims import ClaimBook, Claims
+from .destination import Destination, Route
+from .dispatcher import EVERYBODY, PATIENCE, Dispatcher
 from .guard import in_delivery
 from .router import Draft
 from .transport import forget_after_fork
 
 __all__ = ["Pipeline", "default_pipeline"]
+
+_T = TypeVar("_T")
 
 _LAST_MOMENT = 0.25  # seconds before the deadline of an ending, for the fallbacks of what will not be delivered
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
@@ -34,13 +41,24 @@ _default: Pipeline | None = None
 _none: Pipeline | None = None
 
 
-class _Claim:
-    """The policies of an address, as long as some adapter wants them."""
+class Off:
+    """Inspectors of an adapter that are switched off, counted for as long as the adapter lives.
 
-    __slots__ = ("__weakref__", "policies")
+    Parameters
+    ----------
+    count: How many.
+    pipeline: Where the adapter's records would go; None means the process's own, which need not exist yet.
+    """
 
-    def __init__(self, policies: LanePolicies) -> None:
-        self.policies = policies
+    __slots__ = ("__weakref__", "count", "pipeline")
+
+    def __init__(self, count: int, pipeline: Pipeline | None) -> None:
+        self.count = count
+        self.pipeline = pipeline
+        _off[id(self)] = self
+
+
+_off: weakref.WeakValueDictionary[int, Off] = weakref.WeakValueDictionary()
 
 
 class Pipeline:
@@ -82,9 +100,13 @@ class Pipeline:
         linger: float = PipelinePolicy.linger,
     ) -> None:
         self.policy = PipelinePolicy(queue_size, queue_bytes, overflow, workers, exit_timeout, linger)
-        self._claims: weakref.WeakValueDictionary[str, _Claim] = weakref.WeakValueDictionary()
+        self._claims = ClaimBook()
         self._closed = False
+        self.calls = Calls()
+        """The app's calls, wanted or not."""
+        self._paused: frozenset[str] = frozenset()
         self._dispatcher = Dispatcher(self.policy)
+        self._heirs = {self._dispatcher.pid: self._dispatcher}
         _pipelines.add(self)
 
     def __repr__(self) -> str:
@@ -97,31 +119,39 @@ class Pipeline:
 
     # -- used by adapters ---------------------------------------------------------------------------------------------
 
-    def register(self, route: Route) -> tuple[object, ...]:
+    def register(self, route: Route, claims: Claims | None = None) -> Claims:
         """Take note of an adapter's destinations; the first one of an address decides about its lane.
+
+        Parameters
+        ----------
+        route: Where the adapter sends exchanges from now on.
+        claims: What it claimed before, which is taken back.
 
         Returns
         -------
-        tuple
-            Claims, to be kept as long as the adapter lives: when the last one of an address has gone, other policies
-            may come.
+        Claims
+            To be kept as long as the adapter lives: when the last one of an address has gone, other policies may come.
 
         Raises
         ------
         ConfigurationError
-            If one wants other policies for an address than the one that has it.
+            If one wants other policies for an address than another adapter; then nothing has changed.
         """
-        claims = []
-        for destination in (*route.destinations, *_fallbacks(route)):
-            claim = self._claims.setdefault(destination.inspector.address, _Claim(destination.policies))
-            claims.append(claim)
-            if claim.policies != destination.policies:
-                name = _difference(claim.policies, destination.policies)
-                raise ConfigurationError(
-                    f"{name} of {destination.inspector.label} differs from what another inspector of the same address "
-                    f"said; give both the same value, or this one a pipeline=Pipeline(...) of its own"
-                )
-        return tuple(claims)
+        claims = Claims() if claims is None else claims
+        dispatcher, destinations = self._current(), route.everywhere
+        with dispatcher.lock:
+            self._claims.exchange(claims, destinations)
+        for destination in destinations:
+            if destination.making is not None:
+                # Weakly: the lane that waits for the inspector must not keep what an adapter wanted.
+                destination.making.admit = partial(self._admit, weakref.ref(claims))
+        dispatcher.ask(lambda: dispatcher.lanes.adopt(destinations))
+        return claims
+
+    def _admit(self, claims: weakref.ref[Claims], made: Destination) -> None:
+        """Take note of a destination that a factory made; raises as `register` does."""
+        with self._current().lock:
+            self._claims.add(claims() or Claims(), (made, *made.inner))
 
     def sink(self, route: Route) -> PipelineSink:
         """Return the way into this pipeline for an adapter's exchanges."""
@@ -132,7 +162,7 @@ class Pipeline:
             return
         _live.add(dispatcher)
         if dispatcher.start():
-            _end_with_multiprocessing()
+            endings.arrange(_at_exit)
 
     # -- used by people -----------------------------------------------------------------------------------------------
 
@@ -185,24 +215,124 @@ class Pipeline:
         _wait([dispatcher], time.monotonic() + timeout)  # somebody else is at it
         return dispatcher.end() if dispatcher.ended else False
 
+    def pause(self, label: str | None = None) -> None:
+        """Send nothing until `resume`: what comes is captured and waits, within its bounds.
+
+        An attempt that has begun is not cut. A pause outlasts `flush`, `close` and the end of the process: what waits
+        then is dropped and counted, and fallbacks that are callables take it. A forked child inherits it.
+
+        Parameters
+        ----------
+        label: The destination, as `stats` names it. Default: all of them.
+
+        Raises
+        ------
+        ConfigurationError
+            If no destination has this label.
+        """
+        self._pause(self._paused | {self._known(label)})
+
+    def resume(self, label: str | None = None) -> None:
+        """Go on sending, to one destination or to all that were paused; see `pause`."""
+        self._pause(self._paused - {self._known(label)} if label is not None else frozenset())
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is sent at the moment, to any destination."""
+        return EVERYBODY in self._paused
+
+    def reset(self, label: str | None = None) -> None:
+        """Try at once what a breaker, an endpoint that refused everything, or a failing factory holds back.
+
+        For whoever has mended a webhook and does not want to wait for the next trial. A time that the service itself
+        named (`Retry-After`) is kept. It is carried out in the background, a moment later.
+
+        Parameters
+        ----------
+        label: The destination, as `stats` names it. Default: all of them.
+
+        Raises
+        ------
+        ConfigurationError
+            If no destination has this label.
+        """
+        known, dispatcher = self._known(label), self._current()
+        dispatcher.ask(lambda: dispatcher.reset(known or None))
+
+    def configure(self, **numbers: Any) -> None:
+        """Change numbers of this pipeline while it runs: the keywords of `Pipeline`.
+
+        What waits stays, also where it is more than a new bound allows.
+
+        Raises
+        ------
+        ConfigurationError
+            If a number is impossible; then nothing has changed.
+        TypeError
+            If a keyword is unknown.
+        """
+        for name in numbers:
+            if name not in PipelinePolicy.__dataclass_fields__:
+                known = frozenset(PipelinePolicy.__dataclass_fields__)
+                raise TypeError(f"Pipeline.configure got an unknown keyword {name!r}{nearest(name, known)}")
+        self.policy = replace(self.policy, **numbers)
+        self._current().govern(self.policy)
+
+    def _pause(self, paused: frozenset[str]) -> None:
+        self._paused = paused
+        dispatcher = self._current()
+        dispatcher.paused = paused
+        dispatcher.wake()
+
+    def _known(self, label: str | None) -> str:
+        """Return the label if some destination has it."""
+        if label is None:
+            return EVERYBODY
+        if not isinstance(label, str):
+            raise ConfigurationError(f"label must be the label of an inspector, as a text, got {shown(label)}")
+        dispatcher = self._current()
+        with dispatcher.lock:
+            labels = self._claims.labels | {books.label for books in dispatcher.lanes.snapshot(monotonic())()}
+        if label not in labels:
+            hint = nearest(label, frozenset(labels)) if labels else ""
+            raise ConfigurationError(f"label: no inspector has the label {shown(label)}{hint}")
+        return label
+
     def stats(self) -> Stats:
-        """Return the books at this moment."""
-        return self._current().stats()
+        """Return the figures of this moment. They are frozen; `as_dict()` makes JSON of them."""
+        dispatcher = self._current()
+        stats = dispatcher.stats()
+        with dispatcher.lock:
+            claimed = self._claims.initialized
+        known = {one.label for one in stats.inspectors}
+        unwanted = (InspectorStats(label, initialized=made) for label, made in sorted(claimed.items()))
+        return replace(
+            stats,
+            inspectors=(*stats.inspectors, *(one for one in unwanted if one.label not in known)),
+            hosts=self.calls.stats(),
+            off=_count_off(self),
+        )
 
     def _current(self) -> Dispatcher:
-        if self._dispatcher.pid != os.getpid():
-            self._begin_anew()
-        return self._dispatcher
+        dispatcher = self._dispatcher
+        return dispatcher if dispatcher.pid == os.getpid() else self._begin_anew()
 
     def _begin_anew(self) -> Dispatcher:
-        """This is a forked child: nothing of the parent's is used, closed or waited for."""
-        old = self._dispatcher
-        self._dispatcher = Dispatcher(self.policy)
-        self._dispatcher.ended = self._closed
-        self._dispatcher.queue.closed = self._closed
-        old.forget()
-        _inherited.append(old)
-        return self._dispatcher
+        """This is a forked child: nothing of the parent's is used, closed or waited for.
+
+        Where no fork hook ran, several threads may come here at once; they agree without a lock, which the parent might
+        have held.
+        """
+        heir = Dispatcher(self.policy, self._paused)
+        heir.ended = heir.queue.closed = self._closed
+        chosen = self._heirs.setdefault(heir.pid, heir)
+        if chosen is heir:
+            self.calls.forget()
+            old, self._dispatcher = self._dispatcher, heir
+            self._heirs = {heir.pid: heir}
+            old.forget()
+            _inherited.append(old)
+        return chosen
 
 
 class PipelineSink:
@@ -214,10 +344,12 @@ class PipelineSink:
     route: Where they go from there.
     """
 
-    __slots__ = ("_pipeline", "_route")
+    __slots__ = ("_pipeline", "_route", "called")
 
     def __init__(self, pipeline: Pipeline, route: Route) -> None:
         self._pipeline = pipeline
+        self.called = pipeline.calls.note
+        """Count a call, wanted or not."""
         self._route = route
 
     def offer(self, draft: Draft, size: int) -> bool:
@@ -244,8 +376,14 @@ class PipelineSink:
             self._pipeline._start(dispatcher)
 
     def trouble(self) -> None:
-        """Count a call that could not be captured; without the lock, so that one may be missed."""
-        self._pipeline._current().troubles.counts["capture"] += 1
+        """Count a call that could not be captured; without the lock, so that one may be missed.
+
+        The dispatcher tells of it: this may be a finaliser, where `logging` would wait for its own lock.
+        """
+        dispatcher = self._pipeline._current()
+        dispatcher.troubles.counts["capture"] += 1
+        if dispatcher.thread is None:
+            self._pipeline._start(dispatcher)
 
 
 _live: set[Dispatcher] = set()
@@ -276,6 +414,27 @@ def default_pipeline(**numbers: Any) -> Pipeline:
     return _default
 
 
+class _Unmade:
+    """The process's pipeline before it is needed; it is not made for its figures."""
+
+    def stats(self) -> Stats:
+        return Stats(off=_count_off(None))
+
+
+def _process_source() -> Pipeline | _Unmade:
+    return _Unmade() if _default is None else _default
+
+
+def _count_off(pipeline: Pipeline | None) -> int:
+    whose = (pipeline, None) if pipeline is _default else (pipeline,)
+    return sum(off.count for off in _living(_off) if off.pipeline in whose)
+
+
+def _living(known: weakref.WeakValueDictionary[Any, _T]) -> list[_T]:
+    """Return what still lives; unlike a look at the values, no adapter that is made meanwhile disturbs it."""
+    return [found for found in (reference() for reference in known.valuerefs()) if found is not None]
+
+
 def no_pipeline() -> Pipeline:
     """Return the pipeline of adapters that capture nothing: closed, and with empty books."""
     global _none
@@ -291,20 +450,6 @@ def pipelines() -> list[Pipeline]:
     return list(_pipelines)
 
 
-def _fallbacks(route: Route) -> list[Destination]:
-    return [
-        fallback
-        for destination in route.destinations
-        for fallback in destination.fallbacks
-        if isinstance(fallback, Destination)
-    ]
-
-
-def _difference(one: LanePolicies, other: LanePolicies) -> str:
-    names = sorted(LanePolicies.__dataclass_fields__)
-    return next(name for name in names if getattr(one, name) != getattr(other, name))
-
-
 # -- the end of a process ---------------------------------------------------------------------------------------------
 
 
@@ -318,6 +463,9 @@ def _wait(dispatchers: list[Dispatcher], deadline: float) -> bool:
         left = deadline - time.monotonic()
         if left <= 0 or in_delivery():
             return False
+        held_up = [dispatcher.held_up for dispatcher in dispatchers]
+        if any(held_up) and all(held or each.quiet for held, each in zip(held_up, dispatchers, strict=True)):
+            return False  # nobody but who paused it can do anything about it
         helped = [dispatcher.help(left / len(dispatchers)) for dispatcher in dispatchers]
         if not any(helped):
             time.sleep(min(0.002, left))
@@ -340,8 +488,11 @@ def _end(dispatchers: list[Dispatcher], timeout: float, *, exiting: bool) -> boo
     return all(complete)
 
 
-def _at_exit() -> None:
-    """The one hook: deliver what the webhooks take before the deadline, and never a word on stderr."""
+def _at_exit(most: float | None = None) -> None:
+    """The one hook: deliver what the webhooks take before the deadline, and never a word on stderr.
+
+    `most` are the seconds that the process has left, where they may be fewer than `exit_timeout`.
+    """
     guard.exiting = True
     pid = os.getpid()
     dispatchers = [dispatcher for dispatcher in list(_live) if dispatcher.pid == pid]
@@ -350,8 +501,9 @@ def _at_exit() -> None:
         return
     for dispatcher in dispatchers:
         dispatcher.troubles.silent = True
+    timeout = max(dispatcher.policy.exit_timeout for dispatcher in dispatchers)
     try:
-        _end(dispatchers, max(dispatcher.policy.exit_timeout for dispatcher in dispatchers), exiting=True)
+        _end(dispatchers, timeout if most is None else min(most, timeout), exiting=True)
     except (KeyboardInterrupt, SystemExit):
         return  # somebody is in a hurry
 
@@ -364,23 +516,7 @@ def _after_fork_in_child() -> None:
         pipeline._begin_anew()
 
 
-def _end_with_multiprocessing() -> None:
-    """A child of multiprocessing ends without `atexit`; its own registry of finalisers runs.
-
-    Only in such a child, only after its start (which clears the registry), and never importing anything for it.
-    """
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is None or process is None or process.parent_process() is None:
-        return
-    if _finalized.get("pid") != os.getpid():
-        _finalized["pid"] = os.getpid()
-        util.Finalize(None, _at_exit, exitpriority=100)
-
-
-_finalized: dict[str, int] = {}
-
-
+process.source = _process_source
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

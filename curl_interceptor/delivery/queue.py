@@ -5,7 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter, deque
+from time import monotonic
 from typing import Any
+
+from ..observe.degradation import Steps
 
 __all__ = ["ExchangeQueue"]
 
@@ -38,13 +41,15 @@ class ExchangeQueue(queue.Queue[Any]):
         self.asleep = False
         """Whether the dispatcher sleeps until something comes; set by the dispatcher under the lock."""
         self.closed = False
-        self._gate = gate
+        self.gate = gate
         self._max_bytes = max_bytes
         self._bytes = 0
         self._drop_oldest = drop_oldest
         self._refusals: deque[str] = deque()
         self._folding = [None]
         self._refused: Counter[str] = Counter()
+        self.steps = Steps()
+        """When something was refused last."""
 
     def offer(self, item: Any, size: int) -> bool:
         """Append an item, or refuse it at once; never waits. `size` is in bytes."""
@@ -66,6 +71,7 @@ class ExchangeQueue(queue.Queue[Any]):
                     self.wake()
                 return True
             self._refusals.append(reason)
+            self.steps.take("counted", monotonic())
             taken = self._drop_oldest and reason != "shutdown" and size <= self._max_bytes
             if taken:
                 self._make_room(size)
@@ -74,9 +80,14 @@ class ExchangeQueue(queue.Queue[Any]):
             self.fold()
         return taken
 
+    def allow(self, size: int, max_bytes: int, *, drop_oldest: bool) -> None:
+        """Change the bounds; what waits already stays."""
+        with self.mutex:
+            self.maxsize, self._max_bytes, self._drop_oldest = size, max_bytes, drop_oldest
+
     def wake(self) -> None:
         """Wake the dispatcher. In this order: interrupted in between it is woken once too often, not too seldom."""
-        self._gate.put(None)
+        self.gate.put(None)
         self.asleep = False
 
     def _append(self, item: Any, size: int) -> None:
