@@ -37,6 +37,8 @@ from .policies import (
     RetryPolicy,
     TransportPolicy,
 )
+from .pool_manager import CapturePoolManager, CaptureProxyManager
+from .records.context import context, set_context
 from .records.match import Match, Matcher
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
@@ -47,8 +49,10 @@ __all__ = [
     "BadPayload",
     "BatchPolicy",
     "BreakerPolicy",
-    "CapturePolicy",
     "CaptureMixin",
+    "CapturePolicy",
+    "CapturePoolManager",
+    "CaptureProxyManager",
     "CircuitOpen",
     "ConfigurationError",
     "Cooldown",
@@ -78,7 +82,9 @@ __all__ = [
     "Transient",
     "WebhookInspector",
     "__version__",
+    "context",
     "mount",
     "render",
+    "set_context",
     "to_curl",
 ]

@@ -41,6 +41,7 @@ class Books:
     steps: Steps = field(default_factory=Steps)
     """How its entries were degraded, and when last."""
     fallbacks: Counter[str] = field(default_factory=Counter)
+    """What became of those that were given up."""
 
     _latency: Histogram = field(default_factory=lambda: Histogram(DELIVERY_BUCKETS))
     _window: Window = field(default_factory=Window)
@@ -74,7 +75,8 @@ class Books:
     def copy(self) -> Books:
         """The counts as they are now; what is measured goes on being measured."""
         other = copy(self)
-        other.dropped, other.fallbacks = self.dropped.copy(), self.fallbacks.copy()
+        other.dropped = self.dropped.copy()
+        other.fallbacks = self.fallbacks.copy()
         return other
 
     def stats(

@@ -138,6 +138,7 @@ class Dispatcher:
         if type(self.gate) is not queue.SimpleQueue:
             self.gate = self.queue.gate = queue.SimpleQueue()
             self._workers.suit()
+            self._local.suit()
 
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""

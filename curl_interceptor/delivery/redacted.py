@@ -7,6 +7,7 @@ from uuid import uuid4
 from ..records.exchange import Exchange
 from ..records.record import Record
 from ..records.redaction import Redaction, redact
+from .guard import is_for_us
 
 __all__ = ["Redacted"]
 
@@ -31,9 +32,19 @@ class Redacted:
         for known, record in self._records:
             if known is rules or (type(known) is type(rules) and known == rules):
                 return record
-        record = redact(self.exchange, rules, id=self._named())
+        record = self._redact(rules)
         self._records.append((rules, record))
         return record
+
+    def _redact(self, rules: Redaction) -> Record:
+        try:
+            return redact(self.exchange, rules, id=self._named())
+        except Exception:
+            raise
+        except BaseException as error:  # the user's callable exits: that costs its record, and no thread of ours
+            if is_for_us(error):
+                raise
+            raise RuntimeError(type(error).__name__) from None
 
     def forget_records(self) -> None:
         """Keep the exchange only: what a cooldown holds back is redacted when it goes out after all."""

@@ -147,5 +147,5 @@ class Settlement:
         elif part.items[0].strike(now, self.last_delivered) >= _STRIKES:
             stock.fail(part.items, why)
         else:  # a webhook that fails every other time had bad luck with it; only one that takes others tells of poison
-            policy = stock.policies.retry
-            stock.waiting.keep(Part(part.items, policy), now + policy.wait)
+            retry = stock.policies.retry
+            stock.waiting.keep(Part(part.items, retry), now + retry.wait)
