@@ -34,12 +34,14 @@ class Capture:
     exempt: Idents of the threads that deliver at the moment: what they send is not captured.
     """
 
-    __slots__ = ("_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses")
+    __slots__ = ("_errors", "_everything", "_exempt", "_policy", "_sink", "_slower_than", "_statuses")
 
     def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
-        self._screen = screen
+        # The parts of the screen, which is asked without a call: this is what every request of the app pays for.
         self._statuses = screen.statuses
         self._errors = screen.errors
+        self._slower_than = screen.slower_than
+        self._everything = screen.open
         self._policy = policy
         self._sink = sink
         self._exempt = exempt
@@ -56,7 +58,7 @@ class Capture:
         try:
             elapsed = perf_counter() - began
             status = response.status_code
-            wanted = status in self._statuses or self._screen.passes(status, elapsed)
+            wanted = status in self._statuses or elapsed > self._slower_than or self._everything
             # Where errors are wanted every body is watched: it may break.
             if not (wanted or self._errors) or get_ident() in self._exempt:
                 return
@@ -82,7 +84,7 @@ class Capture:
         """The call ended in an exception."""
         try:
             elapsed = perf_counter() - began
-            if self._screen.passes_failure(elapsed) and get_ident() not in self._exempt:
+            if (self._errors or elapsed > self._slower_than) and get_ident() not in self._exempt:
                 Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
         except Exception:
             self._sink.trouble()

@@ -71,7 +71,7 @@ class Dispatcher:
         self.hopeless = False
         """Set shortly before the deadline: what fallbacks can take is theirs now."""
         self.ended = False
-        self.open: dict[int, tuple[float, Draft]] = {}
+        self.open: dict[Draft, float] = {}
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
@@ -237,7 +237,7 @@ class Dispatcher:
                 self._unmatched += not wanted
 
     def _end_open(self, now: float) -> None:
-        for when, draft in list(self.open.values()):
+        for draft, when in list(self.open.items()):
             if when > now:
                 return
             draft.end("missing")
@@ -318,7 +318,7 @@ class Dispatcher:
         return min([self._next_open(), *due])
 
     def _next_open(self) -> float:
-        for when, _ in list(self.open.values())[:1]:
+        for when in list(self.open.values())[:1]:
             return when
         return inf
 
@@ -350,7 +350,7 @@ class Dispatcher:
         """From now on deliver against a deadline: no batch, no backoff, no second chance."""
         self._workers.inline = exiting
         self.deadline = deadline
-        for _, draft in list(self.open.values()):  # bodies that are still read go without
+        for draft in list(self.open):  # bodies that are still read go without
             draft.end("missing")
         self.wake()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from time import monotonic
 from typing import Literal, Protocol, cast
-from uuid import uuid4
 
 from ..observe.log import TroubleLog
 from ..records.exchange import Exchange
@@ -56,7 +56,7 @@ class _Redacted:
         """Return the record, made on first use."""
         record = self.records.get(id(rules))
         if record is None:
-            self._id = self._id or str(uuid4())
+            self._id = self._id or token_hex(16)
             record = self.records[id(rules)] = redact(self.exchange, rules, id=self._id)
         return record
 
