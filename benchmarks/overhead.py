@@ -31,7 +31,7 @@ import requests
 from peers import Variant, peers
 
 from curl_interceptor import BatchPolicy, CurlInterceptor, Match, Pipeline, WebhookInspector
-from curl_interceptor.records.match import Screen
+from curl_interceptor.records.screen import Screen
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 PACE = 0.004

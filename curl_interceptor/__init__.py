@@ -16,7 +16,15 @@ from .errors import (
     Throttled,
     Transient,
 )
-from .inspectors import Answer, Inspector, LoggingInspector, Payload, WebhookInspector
+from .inspectors import (
+    Answer,
+    DiscordInspector,
+    Inspector,
+    LazyInspector,
+    LoggingInspector,
+    Payload,
+    WebhookInspector,
+)
 from .observe.stats import InspectorStats, Stats
 from .policies import (
     BatchPolicy,
@@ -28,7 +36,7 @@ from .policies import (
     RetryPolicy,
     TransportPolicy,
 )
-from .records.match import Match
+from .records.match import Match, Matcher
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
 from .version import __version__
@@ -47,11 +55,14 @@ __all__ = [
     "CurlInterceptorError",
     "DeadEndpoint",
     "DeliveryError",
+    "DiscordInspector",
     "Inspector",
     "InspectorStats",
     "LanePolicy",
+    "LazyInspector",
     "LoggingInspector",
     "Match",
+    "Matcher",
     "Payload",
     "Pipeline",
     "RateLimit",

@@ -10,7 +10,7 @@ import inspect
 import os
 import secrets
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +25,11 @@ from .delivery.guard import our_threads
 from .delivery.pipeline import Pipeline, default_pipeline, no_pipeline
 from .errors import ConfigurationError
 from .inspectors.base import Inspector
-from .inspectors.logger import LoggingInspector
+from .inspectors.given import inspectors_from
 from .inspectors.options import DELIVERY_KEYWORDS, check_options, nearest
-from .inspectors.recognise import inspector_for
 from .observe.stats import Stats
 from .policies import CapturePolicy, PipelinePolicy, check_flag, check_number, check_policy, shown
-from .records.match import Match
+from .records.match import Match, Matcher, Wanting, as_match
 from .records.redaction import Redaction
 
 __all__ = ["CaptureMixin", "CurlInterceptor", "mount"]
@@ -45,6 +44,7 @@ _DEFAULT_REDACTION = Redaction()
 _PIPELINE_NUMBERS = frozenset(PipelinePolicy.__dataclass_fields__)
 _OWN = frozenset({"inspectors", "match", "capture", "redaction", "enabled", "pipeline"})
 _ADAPTER_KEYWORDS = frozenset({"pool_connections", "pool_maxsize", "max_retries", "pool_block"})
+_CHANGEABLE = frozenset({"inspectors", "match", "capture", "redaction"}) | DELIVERY_KEYWORDS
 # What people write first, and what it is called here.
 _OTHER_NAMES = {
     "retries": "retry=RetryPolicy(retries=...) for deliveries, max_retries= for your own requests",
@@ -64,16 +64,45 @@ _OTHER_NAMES = {
 _settings: weakref.WeakValueDictionary[str, _Settings] = weakref.WeakValueDictionary()
 
 
-class _Settings:
-    """What an adapter was configured with, shared by its copies."""
+class _Plan:
+    """What an adapter was asked to do, checked, and the route that follows from it."""
 
-    def __init__(self, pipeline: Pipeline, route: Route, policy: CapturePolicy) -> None:
+    def __init__(self, *, inspectors: Any, match: Any, capture: Any, redaction: Any, **options: Any) -> None:
+        self.asked = {"inspectors": inspectors, "match": match, "capture": capture, "redaction": redaction, **options}
+        self.capture = CapturePolicy() if capture is None else capture
+        match = Match() if match is None else as_match("match", match)
+        check_policy("capture", self.capture, CapturePolicy, hint="say capture=CapturePolicy(request_body=0)")
+        check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
+        check_options("CurlInterceptor", options)
+        # A factory is asked once, also if the plan changes: what stands for it stays.
+        self.asked["inspectors"] = self.inspectors = inspectors_from(inspectors)
+        self.route = plan_route(self.inspectors, match=match, redaction=redaction, options=options)
+
+
+class _Settings:
+    """What an adapter is configured with, shared by its copies."""
+
+    def __init__(self, pipeline: Pipeline, plan: _Plan) -> None:
         self.name = secrets.token_hex(16)
         self.pipeline = pipeline
-        self.route = route
-        self.claims = pipeline.register(route)
-        self.capture = Capture(route.screen, policy, pipeline.sink(route), our_threads)
+        self.plan = plan
+        self.claims = pipeline.register(plan.route)
+        self.capture = Capture(plan.route.screen, plan.capture, pipeline.sink(plan.route), our_threads)
         _settings[self.name] = self
+
+    @property
+    def route(self) -> Route:
+        """Where its exchanges go."""
+        return self.plan.route
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Go on as planned with these changes; if one of them cannot be used, nothing changes."""
+        plan = _Plan(**{**self.plan.asked, **changes})
+        if not plan.inspectors:
+            raise ConfigurationError("inspectors would leave none; to capture nothing say adapter.pause()")
+        self.pipeline.register(plan.route, self.claims)
+        self.plan = plan
+        self.capture.change(plan.route.screen, plan.capture, self.pipeline.sink(plan.route))
 
 
 class CaptureMixin(_Adapter):
@@ -82,10 +111,14 @@ class CaptureMixin(_Adapter):
     Parameters
     ----------
     inspectors:
-        Inspectors or webhook URLs; a single one needs no list. None and empty texts among them are off. Default: a
-        `LoggingInspector`, which writes redacted commands to the logger `curl_interceptor`.
+        Inspectors or webhook URLs; a single one needs no list. A callable among them is a factory, and makes one when
+        it is first wanted (see `LazyInspector`); a text such as `"myapp.alerts.inspector"` is imported at once and
+        names any of these. None and empty texts are off. Default: a `LoggingInspector`, which writes redacted commands
+        to the logger `curl_interceptor`.
     match:
-        Which exchanges are wanted. Default: failures, that is statuses 400 to 599 and exceptions.
+        Which exchanges are wanted: a `Match`, or several joined with `&`, `|` and `~`; or any object with a method
+        `wants(record)`, which is asked about each of them. Default: failures, that is statuses 400 to 599 and
+        exceptions.
     capture:
         How much of an exchange is kept. Default: the first 64 KiB of each body.
     redaction:
@@ -113,7 +146,7 @@ class CaptureMixin(_Adapter):
         self,
         *args: Any,
         inspectors: Any = (),
-        match: Match | None = None,
+        match: Matcher | Wanting | None = None,
         capture: CapturePolicy | None = None,
         redaction: Redaction = _DEFAULT_REDACTION,
         enabled: bool = True,
@@ -125,7 +158,9 @@ class CaptureMixin(_Adapter):
         _check_adapter(type(self), args, kwargs)
         check_flag("enabled", enabled)
         on = _enabled_by_environment() and enabled
-        settings = _plan(inspectors, match, capture, redaction, pipeline, options, numbers, on=on)
+        _check_pipeline(pipeline, numbers)
+        plan = _Plan(inspectors=inspectors, match=match, capture=capture, redaction=redaction, **options)
+        settings = _set_up(plan, pipeline, numbers) if on else None
         super().__init__(*args, **kwargs)
         self._adopt(settings)
 
@@ -160,6 +195,57 @@ class CaptureMixin(_Adapter):
         """Return the books of the adapter's pipeline."""
         return self.pipeline.stats()
 
+    @property
+    def inspectors(self) -> tuple[Inspector, ...]:
+        """The inspectors of this adapter; `initialized` says of each whether its factory has made it."""
+        return () if self._curl_interceptor is None else tuple(self._curl_interceptor.plan.inspectors)
+
+    def configure(self, **changes: Any) -> None:
+        """Change keywords while the adapter is in use; those that are not named stay as they are.
+
+        Calls that end from now on are captured by the new values, and lanes go on under them at once. What waits stays.
+        Copies of the adapter change with it.
+
+        Parameters
+        ----------
+        changes:
+            `inspectors`, `match`, `capture`, `redaction`, and every delivery keyword, such as `cooldown`. Numbers of
+            the pipeline are changed by `adapter.pipeline.configure(...)`.
+
+        Raises
+        ------
+        ConfigurationError
+            If a value cannot be used, if another adapter wants other numbers for the same address, or if this adapter
+            captures nothing at all. Then nothing has changed.
+        TypeError
+            If a keyword is unknown.
+        """
+        for name in changes:
+            if name not in _CHANGEABLE:
+                raise TypeError(f"configure() got a keyword {name!r} that it cannot change{_instead(name)}")
+        if self._curl_interceptor is None:
+            raise ConfigurationError("this adapter captures nothing, so nothing can be configured; make another")
+        self._curl_interceptor.change(changes)
+
+    def pause(self) -> None:
+        """Capture nothing until `resume`; the calls themselves go on. What was captured is delivered all the same.
+
+        It costs a caller as little as a call that nobody wants. Copies of the adapter pause with it, and a forked child
+        inherits it. To keep capturing and hold back the deliveries, pause the pipeline.
+        """
+        if self._capture is not None:
+            self._capture.pause(True)
+
+    def resume(self) -> None:
+        """Capture again; see `pause`."""
+        if self._capture is not None:
+            self._capture.pause(False)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is captured for the time being."""
+        return self._capture is not None and self._capture.paused
+
     def __getstate__(self) -> dict[str, Any]:
         parent = getattr(super(), "__getstate__", None)
         state: dict[str, Any] = dict(parent() if parent and hasattr(self, "__attrs__") else self.__dict__)
@@ -190,7 +276,9 @@ class CurlInterceptor(CaptureMixin, HTTPAdapter):
     """
 
 
-def mount(session: requests.Session, *inspectors: Inspector | str | None, **options: Any) -> CurlInterceptor:
+def mount(
+    session: requests.Session, *inspectors: Inspector | str | Callable[[], Any] | None, **options: Any
+) -> CurlInterceptor:
     """Mount an interceptor on a session, for `http://` and `https://`, and return it.
 
     Every plain `HTTPAdapter` of the session is replaced, also one for a part of the web only, and keeps its
@@ -199,7 +287,7 @@ def mount(session: requests.Session, *inspectors: Inspector | str | None, **opti
     Parameters
     ----------
     session: The session.
-    inspectors: Inspectors or webhook URLs, as for `CaptureMixin`.
+    inspectors: Inspectors, webhook URLs, factories or dotted paths, as for `CaptureMixin`.
     options: The keywords of `CurlInterceptor`.
 
     Raises
@@ -257,22 +345,8 @@ def _taken_over(adapter: Any) -> dict[str, Any]:
     return {keyword: getattr(adapter, name) for keyword, name in names.items() if hasattr(adapter, name)}
 
 
-def _plan(
-    inspectors: Any,
-    match: Match | None,
-    capture: CapturePolicy | None,
-    redaction: Redaction,
-    pipeline: Pipeline | None,
-    options: dict[str, Any],
-    numbers: dict[str, Any],
-    *,
-    on: bool,
-) -> _Settings | None:
-    match = Match() if match is None else match
-    capture = CapturePolicy() if capture is None else capture
-    check_policy("match", match, Match, hint="say match=Match(statuses='5xx')")
-    check_policy("capture", capture, CapturePolicy, hint="say capture=CapturePolicy(request_body=0)")
-    check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
+def _check_pipeline(pipeline: Pipeline | None, numbers: Mapping[str, Any]) -> None:
+    """Refuse a pipeline that cannot be used, and numbers that nobody would obey."""
     if pipeline is not None:
         check_policy("pipeline", pipeline, Pipeline, hint="say pipeline=Pipeline(workers=4)")
         if pipeline.closed:
@@ -285,32 +359,20 @@ def _plan(
                 f"{name} and pipeline are both given; say pipeline=Pipeline({name}={numbers[name]!r})"
             )
     PipelinePolicy(**numbers)
-    check_options("CurlInterceptor", options)
-    found = _inspectors(inspectors)
-    route = plan_route(found, match=match, redaction=redaction, options=options)
-    if not found or not on:
+
+
+def _set_up(plan: _Plan, pipeline: Pipeline | None, numbers: Mapping[str, Any]) -> _Settings | None:
+    if not plan.inspectors:
         return None
-    return _Settings(default_pipeline(**numbers) if pipeline is None else pipeline, route, capture)
+    return _Settings(default_pipeline(**numbers) if pipeline is None else pipeline, plan)
 
 
-def _inspectors(given: Any) -> list[Inspector]:
-    if given == () or given == []:
-        return [LoggingInspector()]
-    items: Iterable[Any] = (given,) if given is None or isinstance(given, (str, Inspector)) else given
-    if not isinstance(items, Iterable):
-        raise ConfigurationError(f"inspectors must be a list of inspectors or webhook URLs, got {shown(given)}")
-    found: list[Inspector] = []
-    for item in items:
-        if item is None or item == "":
-            continue
-        if isinstance(item, (list, tuple)):
-            raise ConfigurationError("inspectors is a list in a list: say mount(session, *urls) or inspectors=urls")
-        if isinstance(item, str):
-            item = inspector_for(item)
-        if not isinstance(item, Inspector):
-            raise ConfigurationError(f"inspectors must be inspectors or webhook URLs, got {shown(item)}")
-        found.append(item)
-    return found
+def _instead(name: str) -> str:
+    if name in _PIPELINE_NUMBERS:
+        return f"; say adapter.pipeline.configure({name}=...)"
+    if name in _ADAPTER_KEYWORDS | _OWN:
+        return "; make another adapter"
+    return f"; say {_OTHER_NAMES[name]}" if name in _OTHER_NAMES else nearest(name, _CHANGEABLE)
 
 
 def _enabled_by_environment() -> bool:

@@ -6,6 +6,7 @@ A policy says how much and how long; the algorithm that obeys it lives in `captu
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 from collections.abc import Collection
@@ -25,6 +26,7 @@ __all__ = [
     "RateLimit",
     "RetryPolicy",
     "TransportPolicy",
+    "check_callable",
     "check_flag",
     "check_number",
     "check_policy",
@@ -49,15 +51,33 @@ def check_number(
     wanted = f"{'a whole number' if whole else 'a number'}{f' of {unit}' if unit else ''}"
     span = f"from {minimum:,} to {maximum:,}" if maximum != math.inf else f"of at least {minimum:,}"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise ConfigurationError(f"{name} must be {wanted} {span}, got {value!r} ({type(value).__name__})")
-    if not minimum <= value <= maximum or not math.isfinite(value):
-        raise ConfigurationError(f"{name} must be {wanted} {span}, got {value!r}")
+        raise ConfigurationError(f"{name} must be {wanted} {span}, got {shown(value)}")
+    if not minimum <= value <= maximum or value == math.inf:
+        raise ConfigurationError(f"{name} must be {wanted} {span}, got {shown(value)}")
 
 
 def check_flag(name: str, value: object) -> None:
     """Refuse what is not True or False."""
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} must be True or False, got {value!r}")
+        raise ConfigurationError(f"{name} must be True or False, got {shown(value)}")
+
+
+def check_callable(name: str, value: Any, *arguments: str) -> None:
+    """Refuse what cannot be called with these arguments, and what would only promise an answer when it is called."""
+    if not callable(value):
+        raise ConfigurationError(f"{name} must be callable, got {shown(value)}")
+    if any(
+        inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) or inspect.isgeneratorfunction(one)
+        for one in (value, getattr(value, "__call__", None))  # noqa: B004  # of an object with that method
+    ):
+        raise ConfigurationError(f"{name} must be a plain function: an async one or a generator would never be run")
+    try:
+        inspect.signature(value).bind(*arguments)
+    except TypeError:
+        wanted = f"one argument, {arguments[0]}" if arguments else "no argument"
+        raise ConfigurationError(f"{name} must take {wanted}") from None
+    except ValueError:  # a built-in tells nothing of its arguments
+        return
 
 
 @dataclass(frozen=True)
@@ -308,7 +328,7 @@ class PipelinePolicy:
         check_number("queue_size", self.queue_size, minimum=1, maximum=10_000_000, whole=True, unit="exchanges")
         check_number("queue_bytes", self.queue_bytes, minimum=10_000, maximum=10_000 * MB, whole=True)
         if self.overflow not in ("newest", "oldest"):
-            raise ConfigurationError(f"overflow must be 'newest' or 'oldest' (which to drop), got {self.overflow!r}")
+            raise ConfigurationError(f"overflow must be 'newest' or 'oldest' (to drop), got {shown(self.overflow)}")
         check_number("workers", self.workers, minimum=1, maximum=1_000, whole=True, unit="threads")
         check_number("exit_timeout", self.exit_timeout, minimum=0, maximum=3_600, unit="seconds")
         check_number("linger", self.linger, minimum=0, maximum=10, unit="seconds")
@@ -322,6 +342,9 @@ def check_policy(name: str, value: Any, kind: type, *, hint: str = "") -> None:
 
 def shown(value: object) -> str:
     """Return a value as a message may show it: what may be a webhook URL, or long, only by its type."""
-    text = repr(value)
-    harmless = isinstance(value, (bool, int, float, type(None))) or (len(text) <= 60 and "/" not in text)
-    return f"{text} ({type(value).__name__})" if harmless else f"a {type(value).__name__}"
+    try:
+        text = repr(value)
+    except Exception:  # somebody's class, or a number with more digits than Python writes
+        return f"a {type(value).__name__}"
+    harmless = isinstance(value, (bool, int, float, type(None))) or "/" not in text
+    return f"{text} ({type(value).__name__})" if harmless and len(text) <= 60 else f"a {type(value).__name__}"

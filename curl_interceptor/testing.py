@@ -135,7 +135,10 @@ class Captured:
         if key not in self._stand_ins:
             stand_in = _StandIn(inspector, f"{self._recording.address}:{len(self._stand_ins)}")
             policies = replace(destination.policies, batch=BatchPolicy(1, 0), rate_limit=None)
-            self._stand_ins[key] = replace(destination, inspector=stand_in, policies=policies)
+            # without fallbacks: they are other people's channels, too
+            self._stand_ins[key] = replace(
+                destination, inspector=stand_in, policies=policies, fallbacks=(), making=None
+            )
         return self._stand_ins[key]
 
     @property

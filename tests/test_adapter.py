@@ -305,7 +305,8 @@ def test_an_app_mocked_by_responses_goes_on_working():
         ({"inspectors": ["http://"]}, ["no host"]),
         ({"inspectors": ["http://x:99999/"]}, ["port"]),
         ({"inspectors": ["http://x/a b"]}, ["white space"]),
-        ({"inspectors": ["https://discord.com/api/webhooks/1/abc"]}, ["Discord", "does not exist yet"]),
+        ({"inspectors": ["https://hooks.slack.com/services/T0/B0/xyz"]}, ["Slack", "does not exist yet"]),
+        ({"inspectors": ["https://discord.com/channels/1/abc"]}, ["DiscordInspector", "Copy Webhook URL"]),
         ({"inspectors": [42]}, ["inspectors", "int"]),
         ({"inspectors": 42}, ["inspectors", "int"]),
         ({"match": "5xx"}, ["match", "Match", "'5xx'"]),
@@ -386,7 +387,8 @@ def test_no_message_repeats_a_webhook_url():
     Webhook URLs are secrets, also when they are wrong.
     """
     for url in [
-        "https://discord.com/api/webhooks/1/s3cr3t",
+        "https://discord.com/api/webhooks/1/s3cr3t/slack",
+        "https://hooks.slack.com/services/T0/B0/s3cr3t",
         "ftp://x/s3cr3t",
         "https://x:bad/s3cr3t",
         "https://x/s3cr3t\n",
@@ -865,3 +867,68 @@ def test_a_password_of_a_proxy_without_scheme_is_hidden(session, pipeline):
     (record,) = inspector.records
     assert "SECRET" not in str(record)
     assert record.proxies == (("http", "http://127.0.0.1:9/"),)
+
+
+def test_a_predicate_is_asked_once_for_a_record(api, session, pipeline):
+    """
+    However many inspectors share it and their redaction; with another redaction it sees another record.
+    """
+    asked = []
+
+    def server_error(record):
+        asked.append(record)
+        return record.status == 500
+
+    match = Match(statuses="4xx") | (Match(predicate=server_error) & ~Match(methods="POST"))
+    inspectors = [testing.RecordingInspector(match=match) for _ in range(3)]
+    stranger = testing.RecordingInspector(match=match, redaction=Redaction(names=["colour"]))
+    adapter = mount(session, *inspectors, stranger, pipeline=pipeline, cooldown=None)
+    for path in ("/status/500", "/status/404", "/status/200"):
+        session.get(api.url(path))
+    session.post(api.url("/status/500"))
+    assert adapter.flush(2)
+
+    for inspector in (*inspectors, stranger):
+        assert [record.status for record in inspector.records] == [500, 404]
+    assert [record.status for record in asked] == [500, 500, 200, 200]
+
+
+def test_a_match_of_the_users_own_is_asked_about_every_call(api, session, pipeline):
+    """
+    Any object with a method `wants(record)`, for an adapter or an inspector, alone or joined with others.
+    """
+
+    class Mine:
+        def wants(self, record):
+            return record.url.endswith("/200")
+
+    by_adapter, joined = testing.RecordingInspector(), testing.RecordingInspector(match=~Match() & Mine())
+    mount(session, by_adapter, joined, pipeline=pipeline, match=Mine())
+    for path in ("/status/200", "/status/204", "/status/500"):
+        session.get(api.url(path))
+    assert [record.status for record in by_adapter.records] == [200]
+    assert [record.status for record in joined.records] == [200]
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda record: waiting(), lambda record: Undecided()], ids=["awaitable", "no truth"]
+)
+def test_a_predicate_that_answers_nonsense_is_counted(api, session, pipeline, answer):
+    """
+    Neither something to wait for nor something without a truth value is a yes.
+    """
+    inspector = testing.RecordingInspector(match=Match(predicate=answer))
+    adapter = mount(session, inspector, pipeline=pipeline)
+    session.get(api.url("/status/500"))
+    assert adapter.flush(2)
+    assert inspector.records == []
+    assert adapter.stats().errors == {"match": 1}
+
+
+async def waiting() -> bool:
+    return True
+
+
+class Undecided:
+    def __bool__(self) -> bool:
+        raise ValueError

@@ -16,7 +16,7 @@ from typing import Any
 from requests import PreparedRequest, Response
 
 from ..policies import CapturePolicy
-from ..records.match import Screen
+from ..records.screen import Screen
 from . import response_body
 from .draft import Draft, Sink
 
@@ -34,17 +34,40 @@ class Capture:
     exempt: Idents of the threads that deliver at the moment: what they send is not captured.
     """
 
-    __slots__ = ("_errors", "_everything", "_exempt", "_policy", "_sink", "_slower_than", "_statuses")
+    __slots__ = (
+        "_errors",
+        "_exempt",
+        "_others",
+        "_policy",
+        "_screen",
+        "_sink",
+        "_slower_than",
+        "_statuses",
+        "_wanted",
+        "paused",
+    )
 
     def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
-        # The parts of the screen, which is asked without a call: this is what every request of the app pays for.
-        self._statuses = screen.statuses
-        self._errors = screen.errors
-        self._slower_than = screen.slower_than
-        self._everything = screen.open
+        self._exempt = exempt
+        self.paused = False
+        """Whether nothing is captured for the time being."""
+        self.change(screen, policy, sink)
+
+    def change(self, screen: Screen, policy: CapturePolicy, sink: Sink) -> None:
+        """Go on with other values; a call that ends meanwhile is captured by the old ones or by the new ones."""
+        self._wanted = screen
         self._policy = policy
         self._sink = sink
-        self._exempt = exempt
+        self.pause(self.paused)
+
+    def pause(self, paused: bool) -> None:
+        """Capture nothing, or go on: what is paused has a screen that nothing passes, which costs a caller no more."""
+        self.paused = paused
+        screen = Screen() if paused else self._wanted
+        self._screen = screen
+        # Its parts are asked without a call: this is what every request of the app pays for.
+        self._statuses, self._errors = screen.statuses, screen.errors
+        self._slower_than, self._others = screen.slower_than, screen.others
 
     def answered(
         self,
@@ -58,7 +81,9 @@ class Capture:
         try:
             elapsed = perf_counter() - began
             status = response.status_code
-            wanted = status in self._statuses or elapsed > self._slower_than or self._everything
+            wanted = status in self._statuses or elapsed > self._slower_than
+            if not wanted and self._others:
+                wanted = self._screen.passes(status, elapsed)
             # Where errors are wanted every body is watched: it may break.
             if not (wanted or self._errors) or get_ident() in self._exempt:
                 return
@@ -84,7 +109,7 @@ class Capture:
         """The call ended in an exception."""
         try:
             elapsed = perf_counter() - began
-            if (self._errors or elapsed > self._slower_than) and get_ident() not in self._exempt:
+            if self._screen.passes_failure(elapsed) and get_ident() not in self._exempt:
                 Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
         except Exception:
             self._sink.trouble()

@@ -37,6 +37,10 @@ class Batch(Generic[T]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def govern(self, policy: BatchPolicy) -> None:
+        """Go on under another policy."""
+        self._policy = policy
+
     def __iter__(self) -> Iterator[T]:
         return iter(self._waiting)
 

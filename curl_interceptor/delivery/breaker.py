@@ -30,12 +30,7 @@ class Breaker:
 
     def __init__(self, policy: BreakerPolicy) -> None:
         self._policy = policy
-        self._circuit = pybreaker.CircuitBreaker(
-            fail_max=policy.failures,
-            reset_timeout=_OUT_OF_REACH,
-            exclude=[lambda error: not isinstance(error, Transient)],
-            throw_new_error_on_trip=False,
-        )
+        self._circuit = _circuit(policy)
         self._open_for = 0.0
         self.open_since: float | None = None
         """When it opened and has not closed since; None while it is closed."""
@@ -46,6 +41,14 @@ class Breaker:
         """Go on under another policy."""
         self._policy = policy
         self._circuit.fail_max = policy.failures
+
+    def reset(self) -> None:
+        """Close it, and forget its failures.
+
+        With a circuit of its own, since closing the old one would wait for an attempt under way.
+        """
+        self._circuit = _circuit(self._policy)
+        self._open_for, self.open_since = 0.0, None
 
     @property
     def state(self) -> str:
@@ -59,10 +62,11 @@ class Breaker:
 
     def call(self, attempt: Callable[[], None], *, trial: bool) -> None:
         """Make an attempt under the breaker; raises what the attempt raises, or `CircuitOpen` if it is not made."""
+        circuit = self._circuit  # `reset` may put another one in its place
         if trial:
-            self._circuit.half_open()
+            circuit.half_open()
         try:
-            self._circuit.call(attempt)
+            circuit.call(attempt)
         except pybreaker.CircuitBreakerError:
             raise CircuitOpen("the breaker is open") from None
 
@@ -83,3 +87,12 @@ class Breaker:
         self._open_for = min(policy.max_open_for, self._open_for * 2 or policy.open_for)
         self.open_since = now if self.open_since is None else self.open_since
         self.trial_at = now + self._open_for
+
+
+def _circuit(policy: BreakerPolicy) -> pybreaker.CircuitBreaker:
+    return pybreaker.CircuitBreaker(
+        fail_max=policy.failures,
+        reset_timeout=_OUT_OF_REACH,
+        exclude=[lambda error: not isinstance(error, Transient)],
+        throw_new_error_on_trip=False,
+    )

@@ -63,6 +63,16 @@ class CooldownWindows(Generic[T]):
     def __len__(self) -> int:
         return len(self._windows) + len(self._released)
 
+    def govern(self, policy: Cooldown, now: float) -> None:
+        """Go on under another policy; a window that has begun ends no later than one that begins now."""
+        self._policy = policy
+        self._ends.clear()
+        for key, window in self._windows.items():
+            if window.until is not None:
+                window.until = min(window.until, now + policy.seconds)
+                self._ends.append((window.until, key))
+        self._ends = deque(sorted(self._ends))
+
     @property
     def holding(self) -> bool:
         """Whether one is held back that is still to go out."""

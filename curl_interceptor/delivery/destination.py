@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
 from ..inspectors.base import Entry, Inspector
+from ..inspectors.given import is_dotted_path, load
+from ..inspectors.lazy import LazyInspector
 from ..inspectors.options import listed
 from ..inspectors.recognise import inspector_for
 from ..policies import (
@@ -19,13 +22,17 @@ from ..policies import (
     RetryPolicy,
     TransportPolicy,
 )
-from ..records.match import Match, Screen
-from ..records.redaction import Redaction
+from ..records.match import Matcher
+from ..records.redaction import Redaction, own
+from ..records.screen import Screen
+from .making import Making
 from .transport import check_scheme
 
 __all__ = ["Destination", "Fallbacks", "LanePolicies", "Route", "plan_route"]
 
 Fallbacks = tuple["Destination | Callable[[Entry], object]", ...]
+
+_plans = count(1)
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,20 @@ class Destination:
     """One inspector of one adapter."""
 
     inspector: Inspector
-    match: Match
+    match: Matcher
     redaction: Redaction
     policies: LanePolicies
     fallbacks: Fallbacks = ()
     """Who takes what its lane gives up, in turn."""
+    making: Making[Destination] | None = None
+    """The way to what its factory makes; None where the inspector is there."""
+    planned: int = 0
+    """Number of the plan that it belongs to: of two plans for an address the later one counts."""
+
+    @property
+    def inner(self) -> list[Destination]:
+        """Its fallbacks that are destinations."""
+        return [one for one in self.fallbacks if isinstance(one, Destination)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +75,17 @@ class Route:
     """Where the exchanges of one adapter go."""
 
     destinations: tuple[Destination, ...]
+    """What is critical comes first: of two inspectors of one address it decides about an entry that both want."""
     screen: Screen
+
+    @property
+    def everywhere(self) -> tuple[Destination, ...]:
+        """All destinations, those that are fallbacks too."""
+        return tuple(one for each in self.destinations for one in (each, *each.inner))
 
 
 def plan_route(
-    inspectors: Sequence[Inspector], *, match: Match, redaction: Redaction, options: Mapping[str, Any]
+    inspectors: Sequence[Inspector], *, match: Matcher, redaction: Redaction, options: Mapping[str, Any]
 ) -> Route:
     """Decide everything about the destinations of an adapter.
 
@@ -78,24 +100,60 @@ def plan_route(
     ConfigurationError
         If a fallback cannot be used.
     """
-    destinations = tuple(_destination(inspector, match, redaction, options) for inspector in inspectors)
+    asked = _Asked(match, redaction, options, next(_plans))
+    destinations = [_destination(inspector, asked) for inspector in inspectors]
+    destinations.sort(key=lambda destination: not destination.inspector.critical)
     screen = Screen()
     for destination in destinations:
         screen |= destination.match.screen()
-    return Route(destinations, screen)
+    return Route(tuple(destinations), screen)
 
 
-def _destination(inspector: Inspector, match: Match, redaction: Redaction, options: Mapping[str, Any]) -> Destination:
+class _Asked(NamedTuple):
+    """What is meant where an inspector says nothing of its own."""
+
+    match: Matcher
+    redaction: Redaction
+    options: Mapping[str, Any]
+    planned: int
+
+
+def _destination(inspector: Inspector, asked: _Asked) -> Destination:
+    if isinstance(inspector, LazyInspector):
+        return _lazy(inspector, asked)
     check_scheme(inspector.address)
-    chosen = {**options, **inspector.options}
+    own.remember(inspector.address)
+    chosen = {**inspector.defaults, **asked.options, **inspector.options}
     fallbacks = chosen.pop("fallbacks", ())
-    own_match = inspector.match or match
-    own_redaction = inspector.redaction or redaction
-    found = tuple(_fallback(item, own_match, own_redaction, options) for item in listed(fallbacks))
-    return Destination(inspector, own_match, own_redaction, LanePolicies(**chosen), found)
+    match = asked.match if inspector.match is None else inspector.match
+    redaction = asked.redaction if inspector.redaction is None else inspector.redaction
+    inner = asked._replace(match=match, redaction=redaction)
+    found = tuple(_fallback(item, inner) for item in listed(fallbacks))
+    return Destination(inspector, match, redaction, LanePolicies(**chosen), found, planned=asked.planned)
 
 
-def _fallback(item: Any, match: Match, redaction: Redaction, options: Mapping[str, Any]) -> Any:
+def _lazy(inspector: LazyInspector, asked: _Asked) -> Destination:
+    """Decide what is known already: the match, and who takes what comes while the inspector cannot be made."""
+    match = asked.match if inspector.match is None else inspector.match
+
+    def plan(made: Inspector) -> Destination:
+        narrowed = match if made.match is None else match & made.match
+        later = asked._replace(match=match, planned=next(_plans))
+        return replace(_destination(made, later), match=narrowed)
+
+    if inspector.initialized:
+        return plan(inspector.make())
+    chosen = dict(asked.options)
+    fallbacks = chosen.pop("fallbacks", ())
+    found = tuple(_fallback(item, asked._replace(match=match)) for item in listed(fallbacks))
+    policies = LanePolicies(**chosen)
+    making = Making(inspector, match, plan, policies.breaker)
+    return Destination(inspector, match, asked.redaction, policies, found, making, asked.planned)
+
+
+def _fallback(item: Any, asked: _Asked) -> Any:
+    if isinstance(item, str) and is_dotted_path(item):
+        (item,) = listed(load("fallbacks", item))
     if isinstance(item, str):
         item = inspector_for(item)
     if not isinstance(item, Inspector):
@@ -105,5 +163,5 @@ def _fallback(item: Any, match: Match, redaction: Redaction, options: Mapping[st
             f"fallbacks: {item.label} has fallbacks of its own, which nobody would ask; "
             f"name them all in one list, in the order in which they are to be tried"
         )
-    own = {name: value for name, value in options.items() if name != "fallbacks"}
-    return _destination(item, match, redaction, own)
+    options = {name: value for name, value in asked.options.items() if name != "fallbacks"}
+    return _destination(item, asked._replace(options=options))

@@ -11,6 +11,8 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
 from queue import Empty, SimpleQueue
@@ -29,11 +31,12 @@ from .rendering import render
 from .router import Draft, Router
 from .workers import Workers
 
-__all__ = ["PATIENCE", "Dispatcher", "Waiting"]
+__all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
 _NO_THREAD = 1.0  # seconds until another try to start a thread
+EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
 
@@ -49,10 +52,12 @@ class Dispatcher:
     Parameters
     ----------
     policy: The numbers of the pipeline.
+    paused: Labels of the destinations to which nothing is sent at the moment; `EVERYBODY` for all.
     """
 
-    def __init__(self, policy: PipelinePolicy) -> None:
+    def __init__(self, policy: PipelinePolicy, paused: Collection[str] = ()) -> None:
         self.policy = policy
+        self.paused = paused
         self.pid = os.getpid()
         self.troubles = TroubleLog()
         self.gate: SimpleQueue[None] = SimpleQueue()
@@ -73,6 +78,7 @@ class Dispatcher:
         self.ended = False
         self.open: dict[Draft, float] = {}
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
+        self._requests: deque[Callable[[], object]] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         self._router = Router(self.lanes, self.troubles)
@@ -116,6 +122,26 @@ class Dispatcher:
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""
         self.gate.put(None)
+
+    def ask(self, request: Callable[[], object]) -> None:
+        """Have something done by the thread that owns the lanes, to them and to those of what waits in the queue."""
+        if (self.lanes or self.queue.queue or self._in_hand) and not self.ended:
+            self._requests.append(request)
+            self.wake()
+
+    def govern(self, policy: PipelinePolicy) -> None:
+        """Go on with other numbers."""
+        self.policy = policy
+        self.queue.allow(policy.queue_size, policy.queue_bytes, drop_oldest=policy.overflow == "oldest")
+        self._workers.allow(policy.workers)
+
+    def reset(self, label: str | None) -> None:
+        """Let the webhooks of a label be tried at once, or all. A request for `ask`."""
+        for lane in self.lanes:
+            if label in (None, lane.inspector.label):
+                lane.reset()
+                self.troubles.counts["reset"] += 1
+                self.troubles.say(f"reset {lane.inspector.label}", f"{lane.inspector.label} was reset", level=INFO)
 
     def _hear(self, job: Job, outcome: Outcome) -> None:
         self._outcomes.append((job, outcome))
@@ -195,11 +221,21 @@ class Dispatcher:
 
     def _turn(self, now: float) -> None:
         self._hear_outcomes(now)
-        if (self._hurried or now >= self._take_at) and self._take_all():
+        requests = list(self._requests)
+        if (self._hurried or requests or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
+        for request in requests:  # after what came before them
+            self._carry_out(request)
         self._end_open(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
+
+    def _carry_out(self, request: Callable[[], object]) -> None:
+        try:
+            request()
+        finally:
+            with suppress(IndexError):  # the pipeline ended meanwhile
+                self._requests.popleft()  # only now, so that `quiet` waits for it
 
     def _take_all(self) -> bool:
         """Route what lies in the queue, a chunk at a time; False if there was nothing."""
@@ -264,8 +300,9 @@ class Dispatcher:
         hurried, draining = bool(self.hurry), self.deadline is not None
         if draining and not (self.queue.queue or self._in_hand):  # else more equals may come
             lane.release_suppressed(now)
+        lane.paused = self._is_paused(lane)
         lane.tick(now)
-        if self.hopeless or (draining and lane.not_before > (self.deadline or 0.0)):
+        if self.hopeless or (draining and (lane.paused or lane.not_before > (self.deadline or 0.0))):
             lane.abandon("shutdown", flying=self.hopeless)
         self._hand_on(lane, now)
         if more_to_come:
@@ -328,10 +365,23 @@ class Dispatcher:
     def quiet(self) -> bool:
         """Whether nothing waits and nothing is on its way; at the end, whether the cooldowns have told all, too."""
         with self.lock:
-            if self.queue.queue or self._in_hand:
+            if self.queue.queue or self._in_hand or self._requests:
                 return False
             ending = self.deadline is not None
             return not any(lane.pending or lane.lost or (ending and lane.holding) for lane in self.lanes)
+
+    @property
+    def held_up(self) -> bool:
+        """Whether all that is left waits because somebody paused it, and the end will not change that."""
+        with self.lock:
+            if self.queue.queue or self._in_hand or self._requests or self.deadline is not None:
+                return False
+            busy = [lane for lane in self.lanes if lane.pending or lane.lost]
+            still = all(self._is_paused(lane) and lane.in_flight is None and not lane.lost for lane in busy)
+            return bool(busy) and still
+
+    def _is_paused(self, lane: Lane) -> bool:
+        return EVERYBODY in self.paused or lane.inspector.label in self.paused
 
     def help(self, seconds: float) -> bool:
         """Do in this thread what no other thread does, for about so long; False if there was nothing to do."""
@@ -360,6 +410,7 @@ class Dispatcher:
             complete = self.quiet
             self.queue.close()
             self.ended = True
+            self._requests.clear()
         self._abandon()
         self._workers.close()
         self.wake()

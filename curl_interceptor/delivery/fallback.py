@@ -40,7 +40,8 @@ class FallbackStage:
                 if self._call(fallback, item.entry):
                     return
             else:
-                self._lanes.of(fallback).take(_moved(item, now), now)
+                made = fallback.making.get(self._troubles) if fallback.making else None
+                self._lanes.of(made or fallback).take(_moved(item, now), now)
                 return
         self._log(lane, lost)
 

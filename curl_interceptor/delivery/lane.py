@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from typing import Any, NamedTuple
@@ -111,6 +111,10 @@ class Lane:
         self.last_delivered = -inf
         self.told = ""
         """What an operator was last told of this lane's state."""
+        self.paused = False
+        """Whether somebody wants nothing to be sent: what comes waits, within the bounds of the lane."""
+        self.refuses = ""
+        """Why nothing can be sent here, so that fallbacks take what comes; empty for a lane like any other."""
         self._cooldown = _Windows(policies.cooldown) if policies.cooldown else None
         self.waiting = Waiting(policies.batch)
         self._limiter = Limiter(policies.rate_limit)
@@ -119,19 +123,36 @@ class Lane:
         self._throttled = 0
         self.books = Books()
 
-    def adopt(self, destination: Destination) -> None:
-        """Go on under other policies, while nothing waits; what must not be forgotten stays."""
+    def adopt(self, destination: Destination, now: float) -> None:
+        """Go on as a later plan for this address says; what must not be forgotten stays, and what waits if it fits."""
         former, policies = self.policies, destination.policies
-        self.destination, self.policies = destination, policies
-        self.waiting = Waiting(policies.batch)
+        self.destination, self.policies, self.inspector = destination, policies, destination.inspector
+        self.waiting.govern(policies.batch)
         self.breaker.govern(policies.breaker)
         if policies.rate_limit != former.rate_limit:
             self._limiter = Limiter(policies.rate_limit)
-        if policies.cooldown != former.cooldown:
-            self._cooldown = _Windows(policies.cooldown) if policies.cooldown else None
-        if policies.transport != former.transport:
+        if policies.cooldown is None:
+            self.release_suppressed(now)
+            self._cooldown = None
+        elif self._cooldown is None:
+            self._cooldown = _Windows(policies.cooldown)
+        elif policies.cooldown != former.cooldown:
+            self._cooldown.govern(policies.cooldown, now)
+        if policies.transport != former.transport and destination.making is None:
             self.transport.close()
             self.transport = open_transport(self.inspector.address, policies.transport)
+        with self._lock:
+            self._keep_bounds()
+
+    def reset(self) -> None:
+        """Somebody says that the webhook is well: try at once. Only a time that the service named is kept."""
+        with self._lock:
+            self.breaker.reset()
+            self.closed = False
+            self.told = ""
+            self._drain_failures = 0
+        if self.destination.making is not None:
+            self.destination.making.reset()
 
     # -- what comes in ------------------------------------------------------------------------------------------------
 
@@ -179,7 +200,10 @@ class Lane:
             self._admit(item, now)
 
     def _admit(self, item: Item, now: float) -> None:
-        if self.closed:
+        if self.refuses:
+            self.books.last_error = self.refuses
+            self._fail([item], self.refuses, waiting=False)
+        elif self.closed:
             self._drop([item], "endpoint_gone", waiting=False)
         elif self.not_before - now > _TOO_LONG:
             self._fail([item], "told to wait for hours", waiting=False)
@@ -221,7 +245,7 @@ class Lane:
 
         `hurried` waits for no batch to fill; `draining` waits for no backoff and no open breaker either.
         """
-        if self.in_flight is not None or self.closed:
+        if self.in_flight is not None or self.closed or self.paused:
             return inf
         work = self.waiting.due(hurried=hurried, draining=draining)
         if work == inf:
@@ -292,6 +316,7 @@ class Lane:
             trial_failed = job.trial and self.breaker.is_open
             if draining and (self._drain_failures >= 2 or trial_failed):
                 self._drop(self.waiting.withdraw(self.waiting), "shutdown")
+            self._keep_bounds()  # they may have become narrower while the batch was on its way
 
     def _settle(self, job: Job, outcome: Outcome, now: float) -> None:
         part, self.in_flight = self.in_flight, None
@@ -438,7 +463,7 @@ class Lane:
 
     def _takeover(self) -> float:
         """When the fallbacks take over from an open breaker."""
-        if not self.relays or self.breaker.open_since is None or not len(self.waiting):
+        if not self.relays or self.breaker.open_since is None or not len(self.waiting) or self.paused:
             return inf
         return self.breaker.open_since + self.policies.fallback_after
 
@@ -488,7 +513,9 @@ class Lane:
 
     def stats(self) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
-        return self.books.stats(label=self.inspector.label, pending=self.pending, breaker=self.breaker.state)
+        books = self.books.stats(label=self.inspector.label, pending=self.pending, breaker=self.breaker.state)
+        making = self.destination.making
+        return books if making is None or making.made else replace(books, initialized=False)
 
 
 def _telling(redact: Callable[[], Record], before: int, since: float) -> Record:

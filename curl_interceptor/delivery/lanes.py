@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from math import inf
+from time import monotonic
 from typing import Any
 
 from ..observe.stats import InspectorStats
 from .destination import Destination
 from .lane import Lane
-from .transport import open_transport
+from .transport import NoTransport, open_transport
 
 __all__ = ["Lanes"]
 
@@ -42,15 +43,24 @@ class Lanes:
 
     def of(self, destination: Destination) -> Lane:
         """Return the lane of a destination's address."""
-        address = destination.inspector.address
+        address, making = destination.inspector.address, destination.making
         lane = self._lanes.get(address)
         if lane is None:
-            lane = Lane(destination, open_transport(address, destination.policies.transport), self._lock)
+            transport = NoTransport() if making else open_transport(address, destination.policies.transport)
+            lane = Lane(destination, transport, self._lock)
             with self._lock:
                 self._lanes = {**self._lanes, address: lane}
-        elif lane.policies != destination.policies and not lane.pending and not lane.holding:
-            lane.adopt(destination)  # the adapters that wanted the former ones have gone
+        elif destination.planned > lane.destination.planned:
+            lane.adopt(destination, monotonic())
+        if making is not None:
+            lane.refuses = making.why
         return lane
+
+    def adopt(self, destinations: Iterable[Destination]) -> None:
+        """Let the lanes that exist go on as these destinations say."""
+        for destination in destinations:
+            if destination.inspector.address in self._lanes:
+                self.of(destination)
 
     def tidy(self, lane: Lane, now: float) -> None:
         """Let go what is not used any more: a connection, and at last the lane, whose books stay."""

@@ -12,16 +12,20 @@ import os
 import sys
 import time
 import weakref
+from dataclasses import replace
+from functools import partial
 from os import getpid
 from time import monotonic
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..inspectors.options import nearest
 from ..observe.stats import Stats
-from ..policies import PipelinePolicy, check_number
+from ..policies import PipelinePolicy, check_number, shown
 from . import guard
-from .destination import Destination, LanePolicies, Route
-from .dispatcher import PATIENCE, Dispatcher
+from .claims import ClaimBook, Claims
+from .destination import Destination, Route
+from .dispatcher import EVERYBODY, PATIENCE, Dispatcher
 from .guard import in_delivery
 from .router import Draft
 from .transport import forget_after_fork
@@ -32,15 +36,6 @@ _LAST_MOMENT = 0.25  # seconds before the deadline of an ending, for the fallbac
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _default: Pipeline | None = None
 _none: Pipeline | None = None
-
-
-class _Claim:
-    """The policies of an address, as long as some adapter wants them."""
-
-    __slots__ = ("__weakref__", "policies")
-
-    def __init__(self, policies: LanePolicies) -> None:
-        self.policies = policies
 
 
 class Pipeline:
@@ -82,8 +77,9 @@ class Pipeline:
         linger: float = PipelinePolicy.linger,
     ) -> None:
         self.policy = PipelinePolicy(queue_size, queue_bytes, overflow, workers, exit_timeout, linger)
-        self._claims: weakref.WeakValueDictionary[str, _Claim] = weakref.WeakValueDictionary()
+        self._claims = ClaimBook()
         self._closed = False
+        self._paused: frozenset[str] = frozenset()
         self._dispatcher = Dispatcher(self.policy)
         _pipelines.add(self)
 
@@ -97,31 +93,39 @@ class Pipeline:
 
     # -- used by adapters ---------------------------------------------------------------------------------------------
 
-    def register(self, route: Route) -> tuple[object, ...]:
+    def register(self, route: Route, claims: Claims | None = None) -> Claims:
         """Take note of an adapter's destinations; the first one of an address decides about its lane.
+
+        Parameters
+        ----------
+        route: Where the adapter sends exchanges from now on.
+        claims: What it claimed before, which is taken back.
 
         Returns
         -------
-        tuple
-            Claims, to be kept as long as the adapter lives: when the last one of an address has gone, other policies
-            may come.
+        Claims
+            To be kept as long as the adapter lives: when the last one of an address has gone, other policies may come.
 
         Raises
         ------
         ConfigurationError
-            If one wants other policies for an address than the one that has it.
+            If one wants other policies for an address than another adapter; then nothing has changed.
         """
-        claims = []
-        for destination in (*route.destinations, *_fallbacks(route)):
-            claim = self._claims.setdefault(destination.inspector.address, _Claim(destination.policies))
-            claims.append(claim)
-            if claim.policies != destination.policies:
-                name = _difference(claim.policies, destination.policies)
-                raise ConfigurationError(
-                    f"{name} of {destination.inspector.label} differs from what another inspector of the same address "
-                    f"said; give both the same value, or this one a pipeline=Pipeline(...) of its own"
-                )
-        return tuple(claims)
+        claims = Claims() if claims is None else claims
+        dispatcher, destinations = self._current(), route.everywhere
+        with dispatcher.lock:
+            self._claims.exchange(claims, destinations)
+        for destination in destinations:
+            if destination.making is not None:
+                # Weakly: the lane that waits for the inspector must not keep what an adapter wanted.
+                destination.making.admit = partial(self._admit, weakref.ref(claims))
+        dispatcher.ask(lambda: dispatcher.lanes.adopt(destinations))
+        return claims
+
+    def _admit(self, claims: weakref.ref[Claims], made: Destination) -> None:
+        """Take note of a destination that a factory made; raises as `register` does."""
+        with self._current().lock:
+            self._claims.add(claims() or Claims(), (made, *made.inner))
 
     def sink(self, route: Route) -> PipelineSink:
         """Return the way into this pipeline for an adapter's exchanges."""
@@ -185,6 +189,89 @@ class Pipeline:
         _wait([dispatcher], time.monotonic() + timeout)  # somebody else is at it
         return dispatcher.end() if dispatcher.ended else False
 
+    def pause(self, label: str | None = None) -> None:
+        """Send nothing until `resume`: what comes is captured and waits, within its bounds.
+
+        An attempt that has begun is not cut. A pause outlasts `flush`, `close` and the end of the process: what waits
+        then is dropped and counted, and fallbacks that are callables take it. A forked child inherits it.
+
+        Parameters
+        ----------
+        label: The destination, as `stats` names it. Default: all of them.
+
+        Raises
+        ------
+        ConfigurationError
+            If no destination has this label.
+        """
+        self._pause(self._paused | {self._known(label)})
+
+    def resume(self, label: str | None = None) -> None:
+        """Go on sending, to one destination or to all that were paused; see `pause`."""
+        self._pause(self._paused - {self._known(label)} if label is not None else frozenset())
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is sent at the moment, to any destination."""
+        return EVERYBODY in self._paused
+
+    def reset(self, label: str | None = None) -> None:
+        """Try at once what a breaker, an endpoint that refused everything, or a failing factory holds back.
+
+        For whoever has mended a webhook and does not want to wait for the next trial. A time that the service itself
+        named (`Retry-After`) is kept. It is carried out in the background, a moment later.
+
+        Parameters
+        ----------
+        label: The destination, as `stats` names it. Default: all of them.
+
+        Raises
+        ------
+        ConfigurationError
+            If no destination has this label.
+        """
+        known, dispatcher = self._known(label), self._current()
+        dispatcher.ask(lambda: dispatcher.reset(known or None))
+
+    def configure(self, **numbers: Any) -> None:
+        """Change numbers of this pipeline while it runs: the keywords of `Pipeline`.
+
+        What waits stays, also where it is more than a new bound allows.
+
+        Raises
+        ------
+        ConfigurationError
+            If a number is impossible; then nothing has changed.
+        TypeError
+            If a keyword is unknown.
+        """
+        for name in numbers:
+            if name not in PipelinePolicy.__dataclass_fields__:
+                known = frozenset(PipelinePolicy.__dataclass_fields__)
+                raise TypeError(f"Pipeline.configure got an unknown keyword {name!r}{nearest(name, known)}")
+        self.policy = replace(self.policy, **numbers)
+        self._current().govern(self.policy)
+
+    def _pause(self, paused: frozenset[str]) -> None:
+        self._paused = paused
+        dispatcher = self._current()
+        dispatcher.paused = paused
+        dispatcher.wake()
+
+    def _known(self, label: str | None) -> str:
+        """Return the label if some destination has it."""
+        if label is None:
+            return EVERYBODY
+        if not isinstance(label, str):
+            raise ConfigurationError(f"label must be the label of an inspector, as a text, got {shown(label)}")
+        dispatcher = self._current()
+        with dispatcher.lock:
+            labels = self._claims.labels | {books.label for books in dispatcher.lanes.books()}
+        if label not in labels:
+            hint = nearest(label, frozenset(labels)) if labels else ""
+            raise ConfigurationError(f"label: no inspector has the label {shown(label)}{hint}")
+        return label
+
     def stats(self) -> Stats:
         """Return the books at this moment."""
         return self._current().stats()
@@ -197,7 +284,7 @@ class Pipeline:
     def _begin_anew(self) -> Dispatcher:
         """This is a forked child: nothing of the parent's is used, closed or waited for."""
         old = self._dispatcher
-        self._dispatcher = Dispatcher(self.policy)
+        self._dispatcher = Dispatcher(self.policy, self._paused)
         self._dispatcher.ended = self._closed
         self._dispatcher.queue.closed = self._closed
         old.forget()
@@ -289,20 +376,6 @@ def pipelines() -> list[Pipeline]:
     return list(_pipelines)
 
 
-def _fallbacks(route: Route) -> list[Destination]:
-    return [
-        fallback
-        for destination in route.destinations
-        for fallback in destination.fallbacks
-        if isinstance(fallback, Destination)
-    ]
-
-
-def _difference(one: LanePolicies, other: LanePolicies) -> str:
-    names = sorted(LanePolicies.__dataclass_fields__)
-    return next(name for name in names if getattr(one, name) != getattr(other, name))
-
-
 # -- the end of a process ---------------------------------------------------------------------------------------------
 
 
@@ -316,6 +389,9 @@ def _wait(dispatchers: list[Dispatcher], deadline: float) -> bool:
         left = deadline - time.monotonic()
         if left <= 0 or in_delivery():
             return False
+        held_up = [dispatcher.held_up for dispatcher in dispatchers]
+        if any(held_up) and all(held or each.quiet for held, each in zip(held_up, dispatchers, strict=True)):
+            return False  # nobody but who paused it can do anything about it
         helped = [dispatcher.help(left / len(dispatchers)) for dispatcher in dispatchers]
         if not any(helped):
             time.sleep(min(0.002, left))

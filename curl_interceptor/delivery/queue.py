@@ -74,6 +74,11 @@ class ExchangeQueue(queue.Queue[Any]):
             self.fold()
         return taken
 
+    def allow(self, size: int, max_bytes: int, *, drop_oldest: bool) -> None:
+        """Change the bounds; what waits already stays."""
+        with self.mutex:
+            self.maxsize, self._max_bytes, self._drop_oldest = size, max_bytes, drop_oldest
+
     def wake(self) -> None:
         """Wake the dispatcher. In this order: interrupted in between it is woken once too often, not too seldom."""
         self._gate.put(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from secrets import token_hex
 from time import monotonic
 from typing import Literal, Protocol, cast
@@ -9,6 +10,7 @@ from typing import Literal, Protocol, cast
 from ..observe.log import TroubleLog
 from ..records.exchange import Exchange
 from ..records.fingerprint import fingerprint
+from ..records.match import Predicate
 from ..records.record import Record
 from ..records.redaction import Redaction, redact
 from .destination import Destination, Route
@@ -50,6 +52,8 @@ class _Redacted:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.records: dict[int, Record] = {}
+        self.answers: dict[tuple[int, int], bool | None] = {}
+        """What predicates said of the record of a redaction; None of one that raised."""
         self._id = ""
 
     def by(self, rules: Redaction) -> Record:
@@ -82,8 +86,10 @@ class Router:
             self._troubles.note("exchange", f"an exchange could not be made of a call: {type(error).__name__}")
             return False
         chosen: set[int] = set()
-        for destination in route.destinations:
+        for planned in route.destinations:
+            destination = planned
             try:
+                destination = self._ready(planned, redacted.exchange)
                 if self._wants(destination, redacted):
                     if draft.recorder is not None:
                         destination = cast("Recorder", draft.recorder).destination(destination)
@@ -106,17 +112,37 @@ class Router:
         except Exception as error:
             self._troubles.note("redaction", f"redaction raised {type(error).__name__}; the exchange was not sent")
 
+    def _ready(self, destination: Destination, exchange: Exchange) -> Destination:
+        """Return a destination whose inspector is there; if this exchange may be the first one, it is made now."""
+        if destination.making is None or not destination.match.wants(exchange, sampled=False):
+            return destination
+        return destination.making.get(self._troubles) or destination
+
     def _wants(self, destination: Destination, redacted: _Redacted) -> bool:
-        match, label = destination.match, destination.inspector.label
+        def ask(predicate: Predicate) -> bool | None:
+            asked = id(predicate), id(destination.redaction)
+            if asked not in redacted.answers:
+                redacted.answers[asked] = self._answer(predicate, redacted.by(destination.redaction), label)
+            return redacted.answers[asked]
+
+        label = destination.inspector.label
         try:
-            if not match.wants(redacted.exchange, sampled=not destination.inspector.critical):
-                return False
-            if match.predicate is None:
-                return True
+            return destination.match.wants(redacted.exchange, ask, sampled=not destination.inspector.critical)
+        except Exception as error:
+            self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
+            return False
+
+    def _answer(self, predicate: Predicate, record: Record, label: str) -> bool | None:
+        """Ask a predicate; None if it raises."""
+        try:
             with self._troubles.timing("match", f"the predicate of {label}"):
-                return bool(match.predicate(redacted.by(destination.redaction)))
+                answer = predicate(record)
+            if isawaitable(answer):
+                getattr(answer, "close", lambda: None)()
+                raise TypeError("a predicate has to answer at once")
+            return bool(answer)
         except BaseException as error:
             if is_for_us(error):
                 raise
             self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
-            return False
+            return None

@@ -24,6 +24,7 @@ from .trouble import Elapsed, Silence, Trouble, Unusable, describe
 __all__ = [
     "HttpTransport",
     "LoggerTransport",
+    "NoTransport",
     "Transport",
     "check_scheme",
     "forget_after_fork",
@@ -162,6 +163,20 @@ class LoggerTransport:
         except Exception as error:  # a handler's or a filter's
             trouble = type(error).__name__
         raise Transient(trouble)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class NoTransport:
+    """What the lane of an inspector has that is not made yet: nothing is ever posted by it."""
+
+    abandoned = False
+    idle_since: float | None = None
+
+    def post(self, payload: Payload, timeout: float) -> Answer:
+        """Refuse."""
+        raise BadPayload("there is no inspector yet")
 
     def close(self) -> None:
         """Nothing is open."""

@@ -27,6 +27,10 @@ class Waiting:
         self._fresh: Batch[Item] = Batch(policy)
         self._parts: list[Part] = []
 
+    def govern(self, policy: BatchPolicy) -> None:
+        """Go on under another policy."""
+        self._fresh.govern(policy)
+
     def __len__(self) -> int:
         return len(self._fresh) + sum(len(part.items) for part in self._parts)
 

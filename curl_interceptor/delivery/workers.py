@@ -65,6 +65,13 @@ class Workers:
         self.inline = False
         """Whether local jobs wait for `run_one`: while the process ends, no thread but the exiting one may log."""
 
+    def allow(self, most: int) -> None:
+        """Change the bound; a thread too many goes when it finds nothing to do."""
+        with self._lock:
+            grows, self._most = most > self._most, most
+        if grows:
+            self._let_go()  # an executor keeps the bound that it was made with
+
     @property
     def threads(self) -> int:
         """Threads at work or waiting for a job."""

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from ..records.record import Record
-from ..records.url import Parts, split
+from ..records.url import DEFAULT_PORT, Parts, split
 
-__all__ = ["DEFAULT_PORT", "Request", "bytes_of", "obstacle", "understand", "unknown_body"]
+__all__ = ["Request", "bytes_of", "obstacle", "understand", "unknown_body"]
 
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ADDRESS = re.compile(r"[!-~]+")
@@ -27,7 +27,6 @@ _BAD_VALUE = re.compile(r"[\0\r\n]|[^\0-\xff]|\A[ \t]*[\v\f][ \t\v\f]*\Z")
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 # Other hosts (0x7f.1, [0:0::1], a final dot) are rewritten by curl, on their way into the Host header too.
 _PLAIN_HOST = re.compile(rf"(?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*|(?:{_BYTE}\.){{3}}{_BYTE}")
-DEFAULT_PORT = {"http": "80", "https": "443"}
 
 _UNKNOWN_BODY = {
     "missing": "the request body was not captured, as that of a file or a generator is not",

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from .base import Answer, Entry, Inspector, Payload
+from .discord import DiscordInspector
+from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .webhook import WebhookInspector
 
-__all__ = ["Answer", "Entry", "Inspector", "LoggingInspector", "Payload", "WebhookInspector"]
+__all__ = [
+    "Answer",
+    "DiscordInspector",
+    "Entry",
+    "Inspector",
+    "LazyInspector",
+    "LoggingInspector",
+    "Payload",
+    "WebhookInspector",
+]

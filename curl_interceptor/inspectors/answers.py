@@ -1,13 +1,15 @@
-"""Reading what a service says about when to come back."""
+"""Reading what a service says: when to come back, and why it refuses."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from typing import Any
 
-__all__ = ["retry_after", "seconds"]
+__all__ = ["json_object", "longest", "retry_after", "seconds"]
 
 
 def seconds(value: object) -> float | None:
@@ -35,3 +37,17 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
         return max(0.0, date.timestamp() - (time.time() if now is None else now))
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def longest(*waits: object) -> float | None:
+    """Return the longest of several times to wait, given in seconds as numbers or texts; None if none is one."""
+    return max((found for found in map(seconds, waits) if found is not None), default=None)
+
+
+def json_object(body: bytes) -> Mapping[str, Any]:
+    """Return the JSON object that an answer holds; an empty one where it holds none."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -7,12 +7,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
 from ..policies import check_flag, check_policy
-from ..records.match import Match
+from ..records.match import Matcher, Wanting, as_match
 from ..records.record import Record
 from ..records.redaction import Redaction
 from .answers import retry_after
@@ -65,10 +66,12 @@ class Answer:
     complete: bool = True
 
 
-def json_payload(entries: Sequence[Entry], document: Any, *, content_type: str = "application/json") -> Payload:
+def json_payload(
+    entries: Sequence[Entry], document: Any, *, content_type: str = "application/json", url: str | None = None
+) -> Payload:
     """Return a payload with a document as strict JSON: no NaN, and nothing that is not valid UTF-8."""
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return Payload(tuple(entries), text.encode("ascii"), content_type)
+    return Payload(tuple(entries), text.encode("ascii"), content_type, url=url)
 
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
@@ -113,7 +116,8 @@ class Inspector:
     label:
         Name in logs, statistics and metrics, where the URL never stands. Default: a short name made from the host.
     match:
-        Which exchanges are wanted here; wins over the adapter's. Default: the adapter's.
+        Which exchanges are wanted here: a `Match`, or several joined with `&`, `|` and `~`; wins over the adapter's.
+        Default: the adapter's.
     redaction:
         What is hidden here; wins over the adapter's. Default: the adapter's.
     critical:
@@ -132,13 +136,17 @@ class Inspector:
 
     kind = "webhook"
     """First word of the default label."""
+    hosts: ClassVar[tuple[str, ...]] = ()
+    """Hosts whose webhook URLs are recognised as this service's, those below them included."""
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Delivery keywords that the service asks for, such as its rate limit; those of inspector and adapter win."""
 
     def __init__(
         self,
         address: str,
         *,
         label: str | None = None,
-        match: Match | None = None,
+        match: Matcher | Wanting | None = None,
         redaction: Redaction | None = None,
         critical: bool = False,
         **options: Any,
@@ -148,17 +156,20 @@ class Inspector:
             raise ConfigurationError(f"label must be a printable text that is not empty, got {label!r}")
         if label is not None and "://" in label:
             raise ConfigurationError("label must be a name, not a URL: labels are shown where URLs are not")
-        if match is not None:
-            check_policy("match", match, Match, hint="say match=Match(statuses='5xx')")
         if redaction is not None:
             check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
         check_flag("critical", critical)
         check_options(type(self).__name__, options, also=frozenset({"label", "match", "redaction", "critical"}))
         self.label = label or self.default_label()
-        self.match = match
+        self.match = None if match is None else as_match("match", match)
         self.redaction = redaction
         self.critical = critical
         self.options: Mapping[str, Any] = options
+
+    @property
+    def initialized(self) -> bool:
+        """Whether it is there; one that a factory makes is so once it was wanted. See `LazyInspector`."""
+        return True
 
     def check_address(self, address: str) -> str:
         """Return the address, or refuse it without repeating it."""

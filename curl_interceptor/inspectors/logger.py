@@ -10,8 +10,9 @@ from ..dialects import render
 from ..errors import ConfigurationError
 from ..policies import shown
 from .base import Entry, Inspector, Payload
+from .readable import visible
 
-__all__ = ["LoggingInspector"]
+__all__ = ["INSPECTOR", "LoggingInspector"]
 
 
 class LoggingInspector(Inspector):
@@ -57,4 +58,9 @@ class LoggingInspector(Inspector):
 
     def _line(self, entry: Entry) -> str:
         repeats = f" (x{entry.suppressed + 1})" if entry.suppressed else ""
-        return f"{entry.outcome} after {entry.elapsed * 1000:.0f} ms{repeats}: {render(entry)}"
+        names = " ".join(f"${name}" for name in dict.fromkeys(name for name, _ in entry.variables))
+        needs = f", set {names} first" if names else ""
+        return f"{visible(entry.outcome)} after {entry.elapsed * 1000:.0f} ms{repeats}{needs}: {render(entry)}"
+
+
+INSPECTOR = LoggingInspector

@@ -14,6 +14,7 @@ from ..policies import (
     RateLimit,
     RetryPolicy,
     TransportPolicy,
+    check_callable,
     check_number,
     check_policy,
     shown,
@@ -71,6 +72,11 @@ def listed(fallbacks: Any) -> tuple[Any, ...]:
     items = (fallbacks,) if single else tuple(fallbacks) if isinstance(fallbacks, Sequence) else None
     if items is None or not all(isinstance(one, str) or callable(one) or hasattr(one, "payloads") for one in items):
         raise ConfigurationError(f"fallbacks must be a list of inspectors, URLs or callables, got {shown(fallbacks)}")
+    for one in items:
+        if isinstance(one, type) and hasattr(one, "payloads"):
+            raise ConfigurationError(f"fallbacks: {one.__name__} is a class; make an inspector: {one.__name__}(...)")
+        if not isinstance(one, str) and not hasattr(one, "payloads"):
+            check_callable(f"fallbacks: {getattr(one, '__qualname__', type(one).__name__)}", one, "the record")
     return items
 
 

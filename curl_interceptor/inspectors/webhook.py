@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -11,7 +12,7 @@ from ..dialects import render
 from ..records.record import Headers, Record
 from .base import Entry, Inspector, Payload, json_payload
 
-__all__ = ["WebhookInspector", "document"]
+__all__ = ["INSPECTOR", "WebhookInspector", "document"]
 
 
 class WebhookInspector(Inspector):
@@ -27,30 +28,34 @@ class WebhookInspector(Inspector):
         return [json_payload(entries, documents[0] if len(documents) == 1 else documents)]
 
 
+INSPECTOR = WebhookInspector
+
+
 def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
     """Return a record as a JSON document."""
     facts: dict[str, Any] = {
         "id": record.id,
         "curl": render(record),
-        "method": record.method,
+        "method": _text(record.method),
         "url": _text(record.url),
         "status": record.status,
         "reason": None if record.reason is None else _text(record.reason),
-        "error": None if record.error is None else {"type": record.error, "message": _text(record.error_message or "")},
-        "started": datetime.fromtimestamp(record.started, timezone.utc).isoformat(timespec="milliseconds"),
-        "elapsed": round(record.elapsed, 6),
-        "duration": None if record.duration is None else round(record.duration, 6),
+        "error": None
+        if record.error is None
+        else {"type": _text(record.error), "message": _text(record.error_message or "")},
+        "started": _time(record.started),
+        "elapsed": _seconds(record.elapsed),
+        "duration": _seconds(record.duration),
         "fingerprint": _text(record.fingerprint),
         "suppressed": record.suppressed,
         "context": {_text(name): _text(value) for name, value in record.context},
     }
     if record.variables:
-        facts["variables"] = {name: _text(header) for name, header in record.variables}
+        facts["variables"] = {_text(name): _text(header) for name, header in record.variables}
     if record.notes:
-        facts["notes"] = list(record.notes)
+        facts["notes"] = [_text(note) for note in record.notes]
     if record.suppressed_since is not None:
-        since = datetime.fromtimestamp(record.suppressed_since, timezone.utc)
-        facts["suppressed_since"] = since.isoformat(timespec="milliseconds")
+        facts["suppressed_since"] = _time(record.suppressed_since)
     if not plain:
         facts["request"] = {
             "headers": _headers(record.request_headers),
@@ -62,6 +67,19 @@ def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
                 **_body(record.response_body, record.response_body_state, record.response_body_size),
             }
     return facts
+
+
+def _time(seconds: float) -> str | None:
+    """Return a time of the clock; None for what has no date."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _seconds(value: float | None) -> float | None:
+    """Return a number that JSON has."""
+    return None if value is None or not math.isfinite(value) else round(value, 6)
 
 
 def _headers(headers: Headers) -> list[list[str]]:

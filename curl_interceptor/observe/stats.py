@@ -27,6 +27,7 @@ class InspectorStats:
     breaker: `"closed"`, `"open"` or `"half-open"`.
     last_success: When something was last delivered, in seconds since the epoch.
     last_error: What the last attempt that failed met, without URL or body.
+    initialized: False for one that its factory could not make yet.
     """
 
     label: str
@@ -41,6 +42,7 @@ class InspectorStats:
     breaker: str
     last_success: float | None
     last_error: str | None
+    initialized: bool = True
 
     def __add__(self, other: InspectorStats) -> InspectorStats:
         """The books of two lanes of one label; the state is that of the second."""

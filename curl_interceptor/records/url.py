@@ -6,7 +6,10 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["Parts", "is_kept", "split"]
+__all__ = ["DEFAULT_PORT", "Parts", "is_kept", "split"]
+
+DEFAULT_PORT = {"http": "80", "https": "443"}
+"""The port of each scheme of HTTP where a URL names none."""
 
 _ESCAPE = "%[0-9A-F]{2}"
 _LETTERS = "A-Za-z0-9._~!$&'()*+,;=:@/-"

@@ -175,6 +175,7 @@ class Driver:
         if job is None:
             return
         assert self.job is None, "two attempts at once"
+        assert not lane.paused, "posted during a pause"
         assert self.now >= self.not_before, "posted before the Retry-After was over"
         assert not self.gone, "posted to an endpoint that is gone"
         names = [entry.id for entry in job.payload.entries]
@@ -347,6 +348,34 @@ class LaneMachine(RuleBasedStateMachine):
         if really == 0:
             self.d.draining = True
             self.d.serve()
+
+    @rule(paused=st.booleans())
+    def pause(self, paused) -> None:
+        self.d.lane.paused = paused
+
+    @rule()
+    def reset(self) -> None:
+        self.d.lane.reset()
+        self.d.gone = False
+
+    @rule(
+        size=st.integers(1, 5),
+        cooldown=st.sampled_from([None, Cooldown(1.0, 2), Cooldown(30.0)]),
+        rate_limit=st.sampled_from([None, RateLimit(1, 3.0)]),
+        failures=st.integers(1, 4),
+        records=st.integers(1, 12),
+    )
+    def adopt(self, size, cooldown, rate_limit, failures, records) -> None:
+        policies = replace(
+            self.d.lane.policies,
+            batch=BatchPolicy(size, 2.0),
+            cooldown=cooldown,
+            rate_limit=rate_limit,
+            breaker=BreakerPolicy(failures, 1.0, 20.0),
+            lane=LanePolicy(records, 50_000, 60.0),
+        )
+        self.d.lane.adopt(replace(self.d.lane.destination, policies=policies), self.d.now)
+        self.d._collect()
 
     @rule(flying=st.booleans(), really=st.integers(0, 5))
     def abandon(self, flying, really) -> None:

@@ -354,3 +354,39 @@ def test_an_unconfigured_logger_is_silent_at_exit(api):
     """
     ended = run(COMMON + "    curl_interceptor.mount(session)\n    session.get(url)\n", url=api.url("/status/500"))
     assert (ended.status, ended.err) == (0, "")
+
+
+def test_a_paused_pipeline_holds_up_no_exit(api, receiver):
+    """
+    Nothing is posted, nobody waits, and a callable gets what is dropped.
+    """
+    ended = run(
+        COMMON
+        + """
+    adapter = curl_interceptor.mount(session, hook, fallbacks=[lambda record: print("kept", record.status)])
+    adapter.pipeline.pause()
+    session.get(url)
+    """,
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert "kept 500" in ended.out
+    assert records(receiver) == []
+    assert exit_seconds(ended.out) < 1.0
+
+
+def test_a_factory_may_be_called_at_exit(api, receiver):
+    """
+    A script that ends at once has told of its failure all the same; one whose factory fails ends in peace.
+    """
+    for factory in ("lambda: hook", "lambda: 1 / 0"):
+        ended = run(
+            COMMON + f"    curl_interceptor.mount(session, {factory})\n    session.get(url)\n",
+            hook=receiver.url("/hook"),
+            url=api.url("/status/500"),
+        )
+        assert (ended.status, ended.err) == (0, "")
+        assert exit_seconds(ended.out) < 1.0
+    assert [record["status"] for record in records(receiver)] == [500]

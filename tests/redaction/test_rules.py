@@ -13,6 +13,7 @@ from support.receiver import Receiver
 
 from curl_interceptor import UNREDACTED, ConfigurationError, CurlInterceptor, Redaction, WebhookInspector, to_curl
 from curl_interceptor.dialects import render
+from curl_interceptor.inspectors.logger import LoggingInspector
 from curl_interceptor.inspectors.webhook import document
 from curl_interceptor.records.exchange import Failure
 from curl_interceptor.records.redaction import redact, redact_text
@@ -179,6 +180,8 @@ def test_env_renders_variables_in_double_quotes():
         "API_KEY": "X-Api-Key",
         "API_PWD": "X-Pwd",
     }
+    (line,) = LoggingInspector().payloads([record])
+    assert b", set $API_TOKEN $COOKIE_SID $COOKIE_THEME $API_KEY $API_PWD first: curl " in line.body
     assert "REDACTED-API-TOKEN costs $1" in command, "another header is not ours to fill in"
 
 

@@ -12,7 +12,7 @@ from ..record import Headers, Record
 from ..url import Parts, split
 from ..variables import name_for, placeholder
 from ..wire import decode, flatten, sent_headers
-from . import kinds, urls
+from . import kinds, own, urls
 from .bodies import redact_body
 from .headers import secret_header
 from .rules import MARKER, UNREDACTED, Redaction, StrictRedaction
@@ -57,7 +57,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         response_body_state=got.state,
         response_body_size=got.size,
         error=failure.type if failure else None,
-        error_message=scrub.text(failure.message) if failure else None,
+        error_message=scrub.text(_without_path(failure.message, parts)) if failure else None,
         started=exchange.started,
         elapsed=exchange.elapsed,
         duration=exchange.duration,
@@ -292,7 +292,7 @@ def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers
 def _remember(pair: tuple[str, str], plain: set[tuple[str, str]]) -> None:
     if len(plain) >= _MOST_HEADERS:
         plain.clear()
-    if len(pair[1]) <= _LONGEST_HEADER:
+    if len(pair[1]) <= _LONGEST_HEADER and "//" not in pair[1]:  # an address becomes a secret once it is ours
         plain.add(pair)
 
 
@@ -317,6 +317,12 @@ def _answer(response: ResponseFacts) -> _Message:
     state = response.body_state
     body = None if state in ("none", "missing") else b"".join(response.body)
     return _Message(tuple(flatten(response.headers)), body, state, response.body_size)
+
+
+def _without_path(message: str, parts: Parts) -> str:
+    """Requests names the path alone in its messages, which nothing would tell from any other."""
+    shown = own.is_ours(parts) and len(parts.path) > 1
+    return message.replace(parts.path + parts.query, f"/{MARKER}") if shown else message
 
 
 def _skeleton(parts: Parts) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import ConfigurationError
-from ...policies import check_flag
+from ...policies import check_callable, check_flag
 from .markers import MARKER, numbered
 from .names import ENDINGS, EXACT, IN_URLS, ends_secret, stems, words
 
@@ -99,8 +99,8 @@ class Redaction:
             object.__setattr__(self, title, _listed(title, getattr(self, title)))
         if self.mode not in _MODES:
             raise ConfigurationError(f"redaction: mode must be one of {', '.join(_MODES)}, got {self.mode!r}")
-        if self.also is not None and not callable(self.also):
-            raise ConfigurationError(f"redaction: also must be callable, got {self.also!r}")
+        if self.also is not None:
+            check_callable("redaction: also", self.also, "a text")
         check_flag("redaction: numbered", self.numbered)
         removed = frozenset(words(name) for name in self.remove)
         unknown = sorted(" ".join(name) for name in removed - ENDINGS - IN_URLS)

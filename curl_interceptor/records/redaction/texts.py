@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from . import shapes, urls
+from . import own, shapes, urls
 from .headers import cookies, set_cookies
 from .patterns import lazy
 from .scan import Edit, Scan, apply, is_harmless
@@ -84,7 +84,7 @@ def anchors(text: str, rules: Redaction) -> list[str]:
         found += {userinfo[0] for userinfo in _USERINFO.finditer(text)}
     if " -" in text or text[:1] == "-":
         found += [option for option in _USER_OPTIONS if option in text]
-    return found + shapes.anchors(text, runs)
+    return found + own.found_in(text) + shapes.anchors(text, runs)
 
 
 def is_quiet(text: str, rules: Redaction) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..url import Parts
+from ..url import Parts, split
+from . import own
 from .forms import parameters
 from .scan import Scan, is_harmless
 from .shapes import hide, is_plain
@@ -24,12 +25,17 @@ def reference(url: str, scan: Scan) -> str:
     head, mark, query = rest.partition("?")
     scheme, slashes, tail = head.partition("//")
     if slashes and (not scheme or scheme.endswith(":")):
+        parts = split(f"http://{tail}{mark}{query}")
+        if own.is_ours(parts):
+            return f"{scheme}//{_hidden(parts, scan)}"
         head = f"{scheme}//{_authority(tail, scan)}"
     return f"{path(head, scan)}{mark}{parameters(query, scan)}{hash_mark}{_fragment(fragment, scan)}"
 
 
 def target(parts: Parts, scan: Scan) -> str:
     """Redact the URL of a request; it loses userinfo and fragment."""
+    if own.is_ours(parts):
+        return f"{parts.scheme}://{_hidden(parts, scan)}"
     # With the host in front, which tells whose path it is; a path alone could not be known for a webhook's.
     bare = path(parts._replace(query="").join(), scan)
     if len(parts.query) < 2:
@@ -52,6 +58,9 @@ def in_text(text: str, scan: Scan) -> str:
 
     def redacted(found: re.Match[str]) -> str:
         rest = found[3]
+        parts = split(f"http://{rest}")
+        if own.is_ours(parts):
+            return f"{found[1] or ''}{found[2]}{_hidden(parts, scan)}"
         userinfo = _USERINFO.match(rest)
         shown = ""
         if userinfo:
@@ -67,6 +76,11 @@ def in_text(text: str, scan: Scan) -> str:
         return f"{found[1] or ''}{found[2]}{shown}{changed}"
 
     return _IN_TEXT.sub(redacted, text)
+
+
+def _hidden(parts: Parts, scan: Scan) -> str:
+    """What is shown of an address of ours: where it is, and nothing that opens it."""
+    return f"{parts.authority}/{scan.rules.mark(parts.path + parts.query)}"
 
 
 def _query(query: str, scan: Scan) -> str:

@@ -1,0 +1,89 @@
+"""What may be given where an inspector is wanted: one, a webhook URL, a factory, or the dotted path of any of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..policies import shown
+from .base import Inspector
+from .lazy import LazyInspector
+from .logger import LoggingInspector
+from .recognise import inspector_for
+
+__all__ = ["inspectors_from", "is_dotted_path", "load"]
+
+
+def inspectors_from(given: Any) -> list[Inspector]:
+    """Return the inspectors of an adapter; none of them is None or an empty text, which are off.
+
+    Raises
+    ------
+    ConfigurationError
+        If one of them can be no inspector, or its dotted path cannot be imported.
+    """
+    if given == () or given == []:
+        return [LoggingInspector()]
+    single = given is None or isinstance(given, (str, Inspector)) or callable(given)
+    items: Iterable[Any] = (given,) if single else given
+    if not isinstance(items, Iterable):
+        raise ConfigurationError(f"inspectors must be a list of inspectors or webhook URLs, got {shown(given)}")
+    found = []
+    for item in items:
+        if isinstance(item, str) and is_dotted_path(item):
+            item = load("inspectors", item)
+        if item is not None and not (isinstance(item, str) and item == ""):
+            found.append(_inspector(item))
+    return found
+
+
+def _inspector(item: Any) -> Inspector:
+    if isinstance(item, (list, tuple)):
+        raise ConfigurationError("inspectors is a list in a list: say mount(session, *urls) or inspectors=urls")
+    if isinstance(item, str):
+        return inspector_for(item)
+    if isinstance(item, Inspector):
+        return item
+    if callable(item):
+        return LazyInspector(item)
+    raise ConfigurationError(
+        f"inspectors must be inspectors, webhook URLs, dotted paths or factories, got {shown(item)}"
+    )
+
+
+def is_dotted_path(text: str) -> bool:
+    """Whether a text names something in a module, such as "myapp.alerts.inspector"; no URL does."""
+    parts = text.split(".")
+    return len(parts) > 1 and all(part.isidentifier() for part in parts)
+
+
+def load(name: str, path: str) -> Any:
+    """Import what a dotted path names; `name` is the argument in which it was given.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be imported; its cause is what Python said.
+    """
+    parts = path.split(".")
+    remedy = "a dotted path names a module and what is in it; a webhook URL begins with https://"
+    for length in range(len(parts) - 1, 0, -1):
+        module = ".".join(parts[:length])
+        try:
+            found = import_module(module)
+        except ModuleNotFoundError as error:
+            if length > 1 and error.name and (module == error.name or module.startswith(f"{error.name}.")):
+                continue  # the rest names something inside of something
+            raise ConfigurationError(f"{name}: {path!r} cannot be imported ({error}); {remedy}") from error
+        except Exception as error:
+            kind = type(error).__name__
+            raise ConfigurationError(f"{name}: {path!r} cannot be imported: its module raised {kind}") from error
+        try:
+            for part in parts[length:]:
+                found = getattr(found, part)
+        except AttributeError as error:
+            raise ConfigurationError(f"{name}: {path!r} cannot be imported ({error}); {remedy}") from error
+        return found
+    raise AssertionError("a path has at least two parts")

@@ -1,0 +1,56 @@
+"""
+What each service takes, one file a service under the name of its inspector's file.
+
+A file has four functions: `make(**options)` returns an inspector; `check(payload)` fails if the service would refuse
+the payload, ping somebody, follow a link, or take text of others for markup; `commands(payload)` returns the command of
+each entry as a reader would copy it; `text(payload)` returns all that a reader, or a log of the service, can see.
+"""
+
+from __future__ import annotations
+
+import importlib
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, Protocol, cast
+
+from curl_interceptor import Inspector, Payload
+
+__all__ = ["Service", "assert_visible", "service", "strings"]
+
+
+class Service(Protocol):
+    """The functions of a service's file."""
+
+    def make(self, **options: Any) -> Inspector: ...
+
+    def check(self, payload: Payload) -> None: ...
+
+    def commands(self, payload: Payload) -> list[str]: ...
+
+    def text(self, payload: Payload) -> str: ...
+
+
+def service(name: str) -> Service:
+    """Return the rules of a service; an inspector whose service has none fails."""
+    return cast("Service", importlib.import_module(f"{__name__}.{name}"))
+
+
+def strings(document: object) -> Iterator[str]:
+    """Yield every string of a JSON document."""
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            yield from (key, *strings(value))
+    elif isinstance(document, list):
+        for value in document:
+            yield from strings(value)
+
+
+def assert_visible(text: str) -> None:
+    """Fail if a text holds what cannot be seen, or what turns around or hides other text."""
+    for letter in text:
+        assert letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"), (
+            f"{letter!a} in {text[:200]!a}"
+        )
+    text.encode("utf-8")
