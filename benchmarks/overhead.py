@@ -31,6 +31,7 @@ import requests
 from peers import Variant, peers
 
 from curl_interceptor import BatchPolicy, CurlInterceptor, Match, Pipeline, WebhookInspector
+from curl_interceptor.observe.calls import Calls
 from curl_interceptor.records.screen import Screen
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
@@ -181,6 +182,8 @@ def main() -> None:
         report(measure(chosen, api, options.requests))
     screen = Screen(frozenset(range(400, 600)), True, 2.0)
     print(f"\nthe screen by itself, for what nobody wants: {loop(lambda: screen.passes(200, 0.1)) * 1e6:.2f} µs")
+    calls, url = Calls(), "https://api.example.com/v1/orders/7?expand=items"
+    print(f"counting a call for the rates by host: {loop(lambda: calls.note(url, 200, 1.0)) * 1e6:.2f} µs")
 
 
 if __name__ == "__main__":

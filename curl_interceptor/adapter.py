@@ -22,7 +22,7 @@ from urllib3.util import Retry
 from .capture.call import Capture
 from .delivery.destination import Route, plan_route
 from .delivery.guard import our_threads
-from .delivery.pipeline import Pipeline, default_pipeline, no_pipeline
+from .delivery.pipeline import Off, Pipeline, default_pipeline, no_pipeline
 from .errors import ConfigurationError
 from .inspectors.base import Inspector
 from .inspectors.given import inspectors_from
@@ -75,7 +75,9 @@ class _Plan:
         check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
         check_options("CurlInterceptor", options)
         # A factory is asked once, also if the plan changes: what stands for it stays.
-        self.asked["inspectors"] = self.inspectors = inspectors_from(inspectors)
+        found = inspectors_from(inspectors)
+        self.asked["inspectors"] = self.inspectors = [inspector for inspector in found if inspector is not None]
+        self.off = len(found) - len(self.inspectors)
         self.route = plan_route(self.inspectors, match=match, redaction=redaction, options=options)
 
 
@@ -87,6 +89,7 @@ class _Settings:
         self.pipeline = pipeline
         self.plan = plan
         self.claims = pipeline.register(plan.route)
+        self.off = Off(plan.off, pipeline)
         self.capture = Capture(plan.route.screen, plan.capture, pipeline.sink(plan.route), our_threads)
         _settings[self.name] = self
 
@@ -102,6 +105,8 @@ class _Settings:
             raise ConfigurationError("inspectors would leave none; to capture nothing say adapter.pause()")
         self.pipeline.register(plan.route, self.claims)
         self.plan = plan
+        if "inspectors" in changes:
+            self.off.count = plan.off
         self.capture.change(plan.route.screen, plan.capture, self.pipeline.sink(plan.route))
 
 
@@ -163,6 +168,8 @@ class CaptureMixin(_Adapter):
         settings = _set_up(plan, pipeline, numbers) if on else None
         super().__init__(*args, **kwargs)
         self._adopt(settings)
+        if on and settings is None:
+            self._curl_interceptor_off = Off(plan.off, pipeline)
 
     def _adopt(self, settings: _Settings | None) -> None:
         self._curl_interceptor = settings
@@ -192,7 +199,9 @@ class CaptureMixin(_Adapter):
         return self.pipeline.flush(timeout)
 
     def stats(self) -> Stats:
-        """Return the books of the adapter's pipeline."""
+        """Return the figures of the adapter's pipeline; see `Stats`."""
+        if self._curl_interceptor is None and self._curl_interceptor_off is not None:
+            return Stats(off=self._curl_interceptor_off.count)
         return self.pipeline.stats()
 
     @property
@@ -250,6 +259,7 @@ class CaptureMixin(_Adapter):
         parent = getattr(super(), "__getstate__", None)
         state: dict[str, Any] = dict(parent() if parent and hasattr(self, "__attrs__") else self.__dict__)
         state.pop("_capture", None)
+        state.pop("_curl_interceptor_off", None)
         settings = state.pop("_curl_interceptor", self._curl_interceptor)
         state["_curl_interceptor_name"] = settings.name if settings else ""
         return state
@@ -266,6 +276,7 @@ class CaptureMixin(_Adapter):
     # For a subclass that sends, or is asked, before our part of it is set up.
     _capture: Capture | None = None
     _curl_interceptor: _Settings | None = None
+    _curl_interceptor_off: Off | None = None
 
 
 class CurlInterceptor(CaptureMixin, HTTPAdapter):
@@ -326,6 +337,7 @@ def _like(main: CurlInterceptor, present: Any, options: Mapping[str, Any]) -> Cu
         return main
     twin = CurlInterceptor(inspectors=None, **numbers)
     twin._adopt(main._curl_interceptor)
+    twin._curl_interceptor_off = main._curl_interceptor_off
     return twin
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from requests import PreparedRequest, Response
 
+from ..observe.calls import EXCEPTION
 from ..policies import CapturePolicy
 from ..records.screen import Screen
 from . import response_body
@@ -35,6 +36,7 @@ class Capture:
     """
 
     __slots__ = (
+        "_called",
         "_errors",
         "_exempt",
         "_others",
@@ -58,6 +60,7 @@ class Capture:
         self._wanted = screen
         self._policy = policy
         self._sink = sink
+        self._called = sink.called
         self.pause(self.paused)
 
     def pause(self, paused: bool) -> None:
@@ -79,8 +82,10 @@ class Capture:
     ) -> None:
         """A response's headers came. `began` is on the clock of `perf_counter`."""
         try:
-            elapsed = perf_counter() - began
+            now = perf_counter()
+            elapsed = now - began
             status = response.status_code
+            self._called(request.url, status, now)
             wanted = status in self._statuses or elapsed > self._slower_than
             if not wanted and self._others:
                 wanted = self._screen.passes(status, elapsed)
@@ -95,6 +100,7 @@ class Capture:
                 draft.end("missing")
             elif wanted:
                 self._sink.watch(draft)
+                draft.noted_at = perf_counter()
         except Exception:
             self._sink.trouble()
 
@@ -108,7 +114,9 @@ class Capture:
     ) -> None:
         """The call ended in an exception."""
         try:
-            elapsed = perf_counter() - began
+            now = perf_counter()
+            elapsed = now - began
+            self._called(request.url, EXCEPTION, now)
             if self._screen.passes_failure(elapsed) and get_ident() not in self._exempt:
                 Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
         except Exception:

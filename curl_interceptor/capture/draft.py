@@ -45,6 +45,9 @@ class Sink(Protocol):
     def watch(self, draft: Draft) -> object:
         """Remember a draft whose response's body is still open."""
 
+    def called(self, url: Any, status: int, now: float) -> object:
+        """Count a call, whether it is wanted or not. `now` is on the clock of `perf_counter`."""
+
     def trouble(self) -> object:
         """Count a call that could not be captured."""
 
@@ -70,11 +73,13 @@ class Draft:
         "_facts",
         "_failure",
         "_head",
+        "_left_at",
         "_room",
         "_seen",
         "_sink",
         "_token",
         "ended",
+        "noted_at",
         "recorder",
     )
 
@@ -109,6 +114,9 @@ class Draft:
         self._head: tuple[Any, ...] | None = None
         self._failure: Failure | None = None
         self._ended_at: float | None = None
+        self._left_at = 0.0
+        self.noted_at = 0.0
+        """When the caller's thread left it alone until the body ends, on the clock of `perf_counter`; 0 if never."""
         self._token = [wanted]
         self._chunks: list[bytes] = []
         self._seen = 0
@@ -166,6 +174,7 @@ class Draft:
                 for chunk in self._chunks:
                     size += len(chunk)
             self._sink.offer(self, size)
+            self._left_at = perf_counter()
         except Exception:
             self._sink.trouble()
 
@@ -190,6 +199,18 @@ class Draft:
         wall = time() - perf_counter()
         duration = None if self._ended_at is None or self._head is None else self._ended_at - began
         return Exchange(request, self._response(), self._failure, began + wall, elapsed, duration)
+
+    @property
+    def spent(self) -> float | None:
+        """Seconds that noting it down and handing it over cost the caller's thread; None if that is not known."""
+        began, elapsed = self._facts[5:]
+        until = self.noted_at or self._left_at
+        if not until:
+            return None
+        seconds: float = until - began - elapsed
+        if self.noted_at and self._ended_at is not None and self._left_at:
+            seconds += self._left_at - self._ended_at
+        return seconds
 
     def _response(self) -> ResponseFacts | None:
         if self._head is None:

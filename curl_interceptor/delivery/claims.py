@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..errors import ConfigurationError
 from .destination import Destination, LanePolicies
+from .making import Making
 
 __all__ = ["ClaimBook", "Claims"]
 
@@ -14,11 +15,12 @@ __all__ = ["ClaimBook", "Claims"]
 class _Claim:
     """The policies of an address, as long as some adapter wants them."""
 
-    __slots__ = ("__weakref__", "label", "owners", "policies")
+    __slots__ = ("__weakref__", "label", "making", "owners", "policies")
 
     def __init__(self) -> None:
         self.owners: weakref.WeakSet[Claims] = weakref.WeakSet()
         self.label = ""
+        self.making: Making[Destination] | None = None
         self.policies = LanePolicies()
 
 
@@ -41,6 +43,12 @@ class ClaimBook:
     def labels(self) -> set[str]:
         """The labels of all destinations that are wanted by somebody."""
         return {claim.label for claim in self._claims.values()}
+
+    @property
+    def initialized(self) -> dict[str, bool]:
+        """The labels of what is wanted, and whether it is made; what a factory has made stands under its own label."""
+        claims = [claim for claim in self._claims.values() if claim.making is None or not claim.making.made]
+        return {claim.label: claim.making is None for claim in claims}
 
     def exchange(self, claims: Claims, destinations: Iterable[Destination]) -> None:
         """Let an adapter claim these destinations and no others any more; the first one of an address decides.
@@ -83,6 +91,7 @@ class ClaimBook:
         claim = self._claims.get(address) or _Claim()
         self._claims[address] = claim
         claim.policies, claim.label = destination.policies, destination.inspector.label
+        claim.making = destination.making
         claim.owners.add(claims)
         claims.held.append(claim)
 

@@ -17,8 +17,10 @@ from logging import ERROR, INFO
 from math import inf
 from queue import Empty, SimpleQueue
 
+from ..observe.degradation import deepest
+from ..observe.histogram import CAPTURE_BUCKETS, Histogram
 from ..observe.log import TroubleLog
-from ..observe.stats import Stats
+from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
 from .destination import Route
 from .fallback import FallbackStage
@@ -86,6 +88,8 @@ class Dispatcher:
         self._leave_at = inf
         self._take_at = 0.0
         self._in_hand = 0
+        self._capture = Histogram(CAPTURE_BUCKETS)
+        self._capture_told = 0
         self._taken = self._unmatched = self._routed = 0
         self._starting = threading.Lock()
         self._turning = threading.Lock()
@@ -220,6 +224,7 @@ class Dispatcher:
                 self._turning.release()
 
     def _turn(self, now: float) -> None:
+        self._tell_of_capture()
         self._hear_outcomes(now)
         requests = list(self._requests)
         if (self._hurried or requests or now >= self._take_at) and self._take_all():
@@ -265,6 +270,9 @@ class Dispatcher:
     def _route(self, waiting: Waiting) -> None:
         wanted = False
         try:
+            spent = waiting[0].spent
+            if spent is not None:
+                self._capture.note(spent)
             wanted = self._router.route(*waiting)
         finally:
             with self.lock:
@@ -324,6 +332,13 @@ class Dispatcher:
             self.troubles.say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
         else:
             self.troubles.say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
+
+    def _tell_of_capture(self) -> None:
+        """Tell of calls that could not be captured, which their threads only count."""
+        failed = self.troubles.counts["capture"]
+        if failed > self._capture_told:
+            self._capture_told = failed
+            self.troubles.say("capture", f"calls could not be captured, {failed} so far: please report this")
 
     def _begin(self, lane: Lane, now: float) -> None:
         timeout = lane.policies.transport.total
@@ -415,13 +430,14 @@ class Dispatcher:
         self._workers.close()
         self.wake()
         with self.lock:
-            cut = [books for books in self.lanes.books() if books.dropped.get("shutdown")]
+            books_at_the_end = self.lanes.snapshot(time.monotonic())
             refused = self.queue.fold()["shutdown"]
-        self.troubles.silent = False  # this is the thread that ends the process, if it ends
+        cut = [books for books in books_at_the_end() if books.dropped.get("shutdown")]
+        self.troubles.silent = True
         for books in cut:
             lost = f"{books.dropped['shutdown']} records for {books.label} were not delivered at the end"
-            self.troubles.say(f"shutdown {books.label}", f"{lost} ({books.last_error or 'no time was left'})")
-        self.troubles.silent = True
+            why = books.last_error or "no time was left"
+            self.troubles.say(f"shutdown {books.label}", f"{lost} ({why})", last_words=True)
         return complete and not refused and not cut
 
     def _abandon(self) -> None:
@@ -441,18 +457,25 @@ class Dispatcher:
 
     def stats(self) -> Stats:
         """The books at this moment."""
-        with self.lock:
+        now = time.monotonic()
+        with self.lock:  # what has to balance; the rest is made of it without the lock
             dropped = self.queue.fold()
-            queued = len(self.queue.queue) + self._in_hand
-            waiting = len(self.queue.queue)
-            return Stats(
-                accepted=self._taken + waiting + sum(dropped.values()),
-                unmatched=self._unmatched,
-                dropped=dict(dropped),
-                queued=queued,
-                routed=self._routed,
-                inspectors=self.lanes.books(),
-                errors=dict(self.troubles.counts),
-                held_bytes=self.queue.held_bytes + sum(lane.held_bytes for lane in self.lanes),
-                threads=self._workers.threads + self.alive,
-            )
+            waiting, in_hand, waiting_bytes = len(self.queue.queue), self._in_hand, self.queue.held_bytes
+            taken, unmatched, routed = self._taken, self._unmatched, self._routed
+            held_bytes = waiting_bytes + sum(lane.held_bytes for lane in self.lanes)
+            books = self.lanes.snapshot(now)
+        inspectors = books()
+        return Stats(
+            accepted=taken + waiting + sum(dropped.values()),
+            unmatched=unmatched,
+            dropped=dict(dropped),
+            queued=waiting + in_hand,
+            routed=routed,
+            inspectors=inspectors,
+            errors=dict(self.troubles.counts),
+            held_bytes=held_bytes,
+            threads=self._workers.threads + self.alive,
+            queue=QueueStats(waiting, self.policy.queue_size, waiting_bytes, self.policy.queue_bytes),
+            capture=self._capture.latency(),
+            degraded=deepest((self.queue.steps.current(now), *(one.degraded for one in inspectors))),
+        )

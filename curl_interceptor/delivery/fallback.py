@@ -38,11 +38,14 @@ class FallbackStage:
             item.fallbacks = tuple(rest)
             if not isinstance(fallback, Destination):
                 if self._call(fallback, item.entry):
+                    lane.books.steps.take("fallback", now)
                     return
             else:
                 made = fallback.making.get(self._troubles) if fallback.making else None
                 self._lanes.of(made or fallback).take(_moved(item, now), now)
+                lane.books.steps.take("fallback", now)
                 return
+        lane.books.steps.take("counted", now)
         self._log(lane, lost)
 
     def _call(self, fallback: Callable[[Entry], object], entry: Entry) -> bool:

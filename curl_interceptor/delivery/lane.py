@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Any, NamedTuple
 
-from ..errors import BadPayload, DeadEndpoint, Throttled
+from ..errors import BadPayload, CircuitOpen, DeadEndpoint, Throttled
 from ..inspectors.answers import seconds
 from ..inspectors.base import Inspector, Payload
 from ..observe.stats import InspectorStats
@@ -166,6 +166,7 @@ class Lane:
             self.last_used = now
             if self.closed and not destination.fallbacks:
                 self.books.dropped["endpoint_gone"] += 1
+                self.books.steps.take("counted", now)
                 return
             cooled = self._cooldown is not None and not critical and not self.closed
             if self._cooldown is not None and cooled and not self._cooldown.admits(key):
@@ -277,8 +278,7 @@ class Lane:
             if self.in_flight is not part:
                 return None  # the pipeline ended meanwhile, and dropped it
             if isinstance(rendered, BaseException):
-                self.books.last_error = f"payloads() raised {type(rendered).__name__}"
-                self._refuse(part, self.books.last_error, now)
+                self._refuse(part, self.books.err(f"payloads() raised {type(rendered).__name__}"), now)
                 self.in_flight = None
                 return None
             payload = self._first_payload(part, rendered, now)
@@ -323,6 +323,8 @@ class Lane:
         if part is None:
             return
         error = outcome.error
+        if not isinstance(error, CircuitOpen):
+            self.books.attempted(outcome.seconds, now, failed=error is not None)
         self.breaker.after(error, now)
         if error is None:
             self._drain_failures = 0
@@ -351,6 +353,8 @@ class Lane:
         self.books.deliver(len(part.items))
         self.last_delivered = now
         self._throttled = 0
+        if part.plain:
+            self.books.steps.take("plain", now)
         for item in part.items:
             self._bytes -= item.size
             if self._cooldown is not None and item.key is not None:
@@ -451,7 +455,7 @@ class Lane:
             try:
                 self._tell(suppressed, now)
             except Exception as error:
-                self.books.last_error = f"redaction raised {type(error).__name__}"
+                self.books.err(f"redaction raised {type(error).__name__}")
 
     def _tell(self, suppressed: Suppressed[_Again], now: float) -> None:
         destination, redact = suppressed.last
@@ -511,11 +515,24 @@ class Lane:
         """Approximate memory of what waits here, the cooldown's included."""
         return self._bytes + (self._cooldown.bytes if self._cooldown is not None else 0)
 
-    def stats(self) -> InspectorStats:
+    @property
+    def _oldest(self) -> float | None:
+        """When the oldest pending entry came; None while nothing is pending."""
+        flying = (item.admitted for item in self.in_flight.items) if self.in_flight else ()
+        oldest = min(flying, default=inf)
+        oldest = min(oldest, self.waiting.oldest)
+        return None if oldest == inf else oldest
+
+    def snapshot(self, now: float) -> Callable[[], InspectorStats]:
+        """Take down, with the lock held, what has to fit together; the figures are made of it without the lock."""
+        label, pending, oldest, breaker = self.inspector.label, self.pending, self._oldest, self.breaker.state
+        make, making = self.books.copy().stats, self.destination.making
+        made = making is None or making.made
+        return lambda: make(label=label, pending=pending, breaker=breaker, oldest=oldest, initialized=made, now=now)
+
+    def stats(self, now: float = 0.0) -> InspectorStats:
         """The books of this lane; to be read with the lock held."""
-        books = self.books.stats(label=self.inspector.label, pending=self.pending, breaker=self.breaker.state)
-        making = self.destination.making
-        return books if making is None or making.made else replace(books, initialized=False)
+        return self.snapshot(now)()
 
 
 def _telling(redact: Callable[[], Record], before: int, since: float) -> Record:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from math import inf
 from time import monotonic
 from typing import Any
 
-from ..observe.stats import InspectorStats
+from ..observe.stats import InspectorStats, joined
 from .destination import Destination
 from .lane import Lane
 from .transport import NoTransport, open_transport
@@ -72,7 +72,7 @@ class Lanes:
                 address = lane.inspector.address
                 self._lanes = {key: other for key, other in self._lanes.items() if key != address}
                 if not lane.transport.abandoned:
-                    self._remember(lane.stats())
+                    self._remember(lane.stats(now))
 
     def next_tidy(self, lane: Lane) -> float:
         """When there will be something to let go."""
@@ -100,11 +100,11 @@ class Lanes:
             for lane in kept[: len(kept) - most]:
                 lane.transport.close()
 
-    def books(self) -> tuple[InspectorStats, ...]:
-        """The books of every destination that was wanted at least once; to be read with the lock held."""
-        books = dict(self._gone)
-        for lane in self:
-            found = lane.stats()
-            known = books.get(found.label)
-            books[found.label] = found if known is None else known + found
-        return tuple(books.values())
+    def snapshot(self, now: float) -> Callable[[], tuple[InspectorStats, ...]]:
+        """Take down, with the lock held, the books of every destination that was wanted at least once.
+
+        The figures are made of it without the lock: callers need it, and there may be many lanes.
+        """
+        gone = tuple(self._gone.values())
+        lanes = [lane.snapshot(now) for lane in self]
+        return lambda: joined((*gone, *(make() for make in lanes)))

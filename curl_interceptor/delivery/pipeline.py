@@ -16,11 +16,13 @@ from dataclasses import replace
 from functools import partial
 from os import getpid
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
 from ..inspectors.options import nearest
-from ..observe.stats import Stats
+from ..observe.calls import Calls
+from ..observe.source import process
+from ..observe.stats import InspectorStats, Stats
 from ..policies import PipelinePolicy, check_number, shown
 from . import guard
 from .claims import ClaimBook, Claims
@@ -32,10 +34,32 @@ from .transport import forget_after_fork
 
 __all__ = ["Pipeline", "default_pipeline"]
 
+_T = TypeVar("_T")
+
 _LAST_MOMENT = 0.25  # seconds before the deadline of an ending, for the fallbacks of what will not be delivered
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _default: Pipeline | None = None
 _none: Pipeline | None = None
+
+
+class Off:
+    """Inspectors of an adapter that are switched off, counted for as long as the adapter lives.
+
+    Parameters
+    ----------
+    count: How many.
+    pipeline: Where the adapter's records would go; None means the process's own, which need not exist yet.
+    """
+
+    __slots__ = ("__weakref__", "count", "pipeline")
+
+    def __init__(self, count: int, pipeline: Pipeline | None) -> None:
+        self.count = count
+        self.pipeline = pipeline
+        _off[id(self)] = self
+
+
+_off: weakref.WeakValueDictionary[int, Off] = weakref.WeakValueDictionary()
 
 
 class Pipeline:
@@ -79,6 +103,8 @@ class Pipeline:
         self.policy = PipelinePolicy(queue_size, queue_bytes, overflow, workers, exit_timeout, linger)
         self._claims = ClaimBook()
         self._closed = False
+        self.calls = Calls()
+        """The app's calls, wanted or not."""
         self._paused: frozenset[str] = frozenset()
         self._dispatcher = Dispatcher(self.policy)
         _pipelines.add(self)
@@ -266,15 +292,26 @@ class Pipeline:
             raise ConfigurationError(f"label must be the label of an inspector, as a text, got {shown(label)}")
         dispatcher = self._current()
         with dispatcher.lock:
-            labels = self._claims.labels | {books.label for books in dispatcher.lanes.books()}
+            labels = self._claims.labels | {books.label for books in dispatcher.lanes.snapshot(monotonic())()}
         if label not in labels:
             hint = nearest(label, frozenset(labels)) if labels else ""
             raise ConfigurationError(f"label: no inspector has the label {shown(label)}{hint}")
         return label
 
     def stats(self) -> Stats:
-        """Return the books at this moment."""
-        return self._current().stats()
+        """Return the figures of this moment. They are frozen; `as_dict()` makes JSON of them."""
+        dispatcher = self._current()
+        stats = dispatcher.stats()
+        with dispatcher.lock:
+            claimed = self._claims.initialized
+        known = {one.label for one in stats.inspectors}
+        unwanted = (InspectorStats(label, initialized=made) for label, made in sorted(claimed.items()))
+        return replace(
+            stats,
+            inspectors=(*stats.inspectors, *(one for one in unwanted if one.label not in known)),
+            hosts=self.calls.stats(),
+            off=_count_off(self),
+        )
 
     def _current(self) -> Dispatcher:
         if self._dispatcher.pid != os.getpid():
@@ -284,6 +321,7 @@ class Pipeline:
     def _begin_anew(self) -> Dispatcher:
         """This is a forked child: nothing of the parent's is used, closed or waited for."""
         old = self._dispatcher
+        self.calls.forget()
         self._dispatcher = Dispatcher(self.policy, self._paused)
         self._dispatcher.ended = self._closed
         self._dispatcher.queue.closed = self._closed
@@ -301,10 +339,12 @@ class PipelineSink:
     route: Where they go from there.
     """
 
-    __slots__ = ("_pipeline", "_route")
+    __slots__ = ("_pipeline", "_route", "called")
 
     def __init__(self, pipeline: Pipeline, route: Route) -> None:
         self._pipeline = pipeline
+        self.called = pipeline.calls.note
+        """Count a call, wanted or not."""
         self._route = route
 
     def offer(self, draft: Draft, size: int) -> bool:
@@ -329,8 +369,14 @@ class PipelineSink:
             self._pipeline._start(dispatcher)
 
     def trouble(self) -> None:
-        """Count a call that could not be captured; without the lock, so that one may be missed."""
-        self._pipeline._current().troubles.counts["capture"] += 1
+        """Count a call that could not be captured; without the lock, so that one may be missed.
+
+        The dispatcher tells of it: this may be a finaliser, where `logging` would wait for its own lock.
+        """
+        dispatcher = self._pipeline._current()
+        dispatcher.troubles.counts["capture"] += 1
+        if dispatcher.thread is None:
+            self._pipeline._start(dispatcher)
 
 
 _live: set[Dispatcher] = set()
@@ -359,6 +405,27 @@ def default_pipeline(**numbers: Any) -> Pipeline:
                 f"give this adapter one of its own: pipeline=Pipeline({name}={value!r})"
             )
     return _default
+
+
+class _Unmade:
+    """The process's pipeline before it is needed; it is not made for its figures."""
+
+    def stats(self) -> Stats:
+        return Stats(off=_count_off(None))
+
+
+def _process_source() -> Pipeline | _Unmade:
+    return _Unmade() if _default is None else _default
+
+
+def _count_off(pipeline: Pipeline | None) -> int:
+    whose = (pipeline, None) if pipeline is _default else (pipeline,)
+    return sum(off.count for off in _living(_off) if off.pipeline in whose)
+
+
+def _living(known: weakref.WeakValueDictionary[Any, _T]) -> list[_T]:
+    """Return what still lives; unlike a look at the values, no adapter that is made meanwhile disturbs it."""
+    return [found for found in (reference() for reference in known.valuerefs()) if found is not None]
 
 
 def no_pipeline() -> Pipeline:
@@ -455,6 +522,7 @@ def _end_with_multiprocessing() -> None:
 _finalized: dict[str, int] = {}
 
 
+process.source = _process_source
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter, deque
+from time import monotonic
 from typing import Any
+
+from ..observe.degradation import Steps
 
 __all__ = ["ExchangeQueue"]
 
@@ -45,6 +48,8 @@ class ExchangeQueue(queue.Queue[Any]):
         self._refusals: deque[str] = deque()
         self._folding = [None]
         self._refused: Counter[str] = Counter()
+        self.steps = Steps()
+        """When something was refused last."""
 
     def offer(self, item: Any, size: int) -> bool:
         """Append an item, or refuse it at once; never waits. `size` is in bytes."""
@@ -66,6 +71,7 @@ class ExchangeQueue(queue.Queue[Any]):
                     self.wake()
                 return True
             self._refusals.append(reason)
+            self.steps.take("counted", monotonic())
             taken = self._drop_oldest and reason != "shutdown" and size <= self._max_bytes
             if taken:
                 self._make_room(size)

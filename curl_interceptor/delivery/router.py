@@ -32,6 +32,10 @@ class Draft(Protocol):
     def recorder(self) -> object | None:
         """The `Recorder` that was there when the call was made."""
 
+    @property
+    def spent(self) -> float | None:
+        """Seconds that noting it down cost the caller's thread; None if that is not known."""
+
     def end(self, state: Literal["missing"]) -> None:
         """Hand it over as it is, unless it was handed over already."""
 

@@ -16,8 +16,8 @@ from .recognise import inspector_for
 __all__ = ["inspectors_from", "is_dotted_path", "load"]
 
 
-def inspectors_from(given: Any) -> list[Inspector]:
-    """Return the inspectors of an adapter; none of them is None or an empty text, which are off.
+def inspectors_from(given: Any) -> list[Inspector | None]:
+    """Return the inspectors of an adapter, and None in the place of each that is off: None or an empty text.
 
     Raises
     ------
@@ -30,12 +30,12 @@ def inspectors_from(given: Any) -> list[Inspector]:
     items: Iterable[Any] = (given,) if single else given
     if not isinstance(items, Iterable):
         raise ConfigurationError(f"inspectors must be a list of inspectors or webhook URLs, got {shown(given)}")
-    found = []
+    found: list[Inspector | None] = []
     for item in items:
         if isinstance(item, str) and is_dotted_path(item):
             item = load("inspectors", item)
-        if item is not None and not (isinstance(item, str) and item == ""):
-            found.append(_inspector(item))
+        off = item is None or (isinstance(item, str) and item == "")
+        found.append(None if off else _inspector(item))
     return found
 
 

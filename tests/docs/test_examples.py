@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,17 @@ from curl_interceptor.policies import PipelinePolicy
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FRAMEWORK = re.compile(r"^ *(?:from|import) (django|flask)\b", re.MULTILINE)
+# Frameworks are no part of the tests' own requirements; the tox environment "frameworks" has them.
+ABSENT = {name for name in ("django", "flask") if find_spec(name) is None}
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def examples(page: Path) -> list[str]:
     """The blocks of a page, each moved down to its own line, so that a traceback shows where it stands."""
     text = page.read_text("utf-8")
-    return ["\n" * text.count("\n", 0, found.start(1)) + found[1] for found in BLOCK.finditer(text)]
+    blocks = ["\n" * text.count("\n", 0, found.start(1)) + found[1] for found in BLOCK.finditer(text)]
+    return [block for block in blocks if not ABSENT & set(FRAMEWORK.findall(block))]
 
 
 @pytest.fixture
