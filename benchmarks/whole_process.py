@@ -10,7 +10,6 @@ been delivered. So every figure is a ratio to a plain session of the same run.
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -72,27 +71,30 @@ def memory(api: str) -> None:
 
 
 def stream(api: str, hook: str) -> None:
-    """Print what a stream of 100 MiB costs in time to its first byte and in memory."""
-    first: dict[str, list[float]] = {}
-    for name, adapter in (
-        ("plain", requests.adapters.HTTPAdapter()),
-        ("captured", interceptor(hook, match=Match(statuses=range(200, 600)))),
-    ):
-        made = session(adapter)
-        for number in range(12):
+    """Print what a stream of 100 MiB costs in time to its first byte and in memory, plain and captured in turn."""
+    adapters = {
+        "plain": requests.adapters.HTTPAdapter(),
+        "captured": interceptor(hook, match=Match(statuses=range(200, 600))),
+    }
+    sessions = {name: session(adapter) for name, adapter in adapters.items()}
+    first: dict[str, list[float]] = {name: [] for name in sessions}
+    for _ in range(40):
+        for name, made in sessions.items():
             began = time.perf_counter()
             with made.get(api + "/bytes/104857600", stream=True) as response:
-                pieces = response.iter_content(65_536)
-                next(pieces)
-                first.setdefault(name, []).append(time.perf_counter() - began)
-                if number == 0:
-                    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-                    for _ in pieces:
-                        pass
-                    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most
-                    print(f"memory that 100 MiB add, {name}: {added} KiB")
-    ours, theirs = statistics.median(first["captured"]), statistics.median(first["plain"])
-    print(f"first byte of 100 MiB: {(ours - theirs) * 1e3:+.2f} ms")
+                next(response.iter_content(65_536))
+                first[name].append(time.perf_counter() - began)
+    added = statistics.median(first["captured"]) - statistics.median(first["plain"])
+    print(f"first byte of 100 MiB: {added * 1e3:+.2f} ms")
+    peaks = {}
+    for name, made in sessions.items():
+        tracemalloc.start()
+        with made.get(api + "/bytes/104857600", stream=True) as response:
+            for _ in response.iter_content(65_536):
+                pass
+        peaks[name] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    print(f"memory added by 100 MiB: {(peaks['captured'] - peaks['plain']) / 1024:.0f} KiB")
 
 
 def importing() -> None:
