@@ -8,8 +8,8 @@ without its body by the dispatcher after five seconds.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Set
-from threading import get_ident
 from time import perf_counter
 from typing import Any
 
@@ -90,7 +90,7 @@ class Capture:
             if not wanted and self._others:
                 wanted = self._screen.passes(status, elapsed)
             # Where errors are wanted every body is watched: it may break.
-            if not (wanted or self._errors) or get_ident() in self._exempt:
+            if not (wanted or self._errors) or threading.get_ident() in self._exempt:
                 return
             draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted)
             raw = response.raw
@@ -117,7 +117,7 @@ class Capture:
             now = perf_counter()
             elapsed = now - began
             self._called(request.url, EXCEPTION, now)
-            if self._screen.passes_failure(elapsed) and get_ident() not in self._exempt:
+            if self._screen.passes_failure(elapsed) and threading.get_ident() not in self._exempt:
                 Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
         except Exception:
             self._sink.trouble()

@@ -8,6 +8,7 @@ other thread lives or can be started.
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 from collections import deque
@@ -15,13 +16,14 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 from ..observe.degradation import deepest
 from ..observe.histogram import CAPTURE_BUCKETS, Histogram
 from ..observe.log import TroubleLog
 from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
+from . import uwsgi
 from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
@@ -62,7 +64,7 @@ class Dispatcher:
         self.paused = paused
         self.pid = os.getpid()
         self.troubles = TroubleLog()
-        self.gate: SimpleQueue[None] = SimpleQueue()
+        self.gate: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.queue = ExchangeQueue(
             policy.queue_size,
             policy.queue_bytes,
@@ -107,10 +109,11 @@ class Dispatcher:
         """Start the thread if there is none. Whoever finds another one at it leaves it at that."""
         if self.alive:
             return True
-        if self.ended or not self._starting.acquire(blocking=False):
+        if self.ended or uwsgi.in_master() or not self._starting.acquire(blocking=False):
             return False
         try:
             if not self.alive:
+                self._suit()
                 self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
                 self.thread.start()
         except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
@@ -122,6 +125,16 @@ class Dispatcher:
         finally:
             self._starting.release()
         return True
+
+    def _suit(self) -> None:
+        """Take queues that belong to the threads which start now: gevent may have replaced both since the import.
+
+        A preloaded app is imported before gunicorn's gevent workers patch anything; a queue of then would stop the
+        whole loop.
+        """
+        if type(self.gate) is not queue.SimpleQueue:
+            self.gate = self.queue.gate = queue.SimpleQueue()
+            self._workers.suit()
 
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""
@@ -155,6 +168,8 @@ class Dispatcher:
 
     def run(self) -> None:
         """Take turns until the pipeline ends, or nothing is left to do."""
+        if uwsgi.complain():
+            self.troubles.counts["uwsgi_threads"] += 1
         try:
             while not self.ended:
                 try:

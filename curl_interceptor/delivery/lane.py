@@ -413,8 +413,10 @@ class Lane:
             self.waiting.put_back(part.items)
         elif len(part.items) > 1:
             self._halve(part, now)
-        else:
+        elif part.items[0].strike(now, self.last_delivered) >= _STRIKES:
             self._fail(part.items, why)
+        else:  # a webhook that fails every other time had bad luck with it; only one that takes others tells of poison
+            self.waiting.keep(Part(part.items, self.policies.retry), now + self.policies.retry.wait)
 
     # -- what ends by itself ------------------------------------------------------------------------------------------
 

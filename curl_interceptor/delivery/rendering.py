@@ -12,10 +12,11 @@ __all__ = ["divide", "render"]
 
 def render(inspector: Inspector, part: Part) -> list[Payload] | BaseException:
     """Return the payloads of a batch, or what went wrong. This runs a user's code, so nobody holds a lock."""
-    if part.payload is not None:
-        return [part.payload]
     try:
-        payloads = list(inspector.payloads([item.entry for item in part.items], plain=part.plain))
+        if part.payload is not None:
+            payloads = [inspector.renewed(part.payload)]
+        else:
+            payloads = list(inspector.payloads([item.entry for item in part.items], plain=part.plain))
         for payload in payloads:
             _check(payload)
     except BaseException as error:

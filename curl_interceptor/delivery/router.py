@@ -65,8 +65,18 @@ class _Redacted:
         record = self.records.get(id(rules))
         if record is None:
             self._id = self._id or token_hex(16)
-            record = self.records[id(rules)] = redact(self.exchange, rules, id=self._id)
+            record = self.records[id(rules)] = self._redact(rules)
         return record
+
+    def _redact(self, rules: Redaction) -> Record:
+        try:
+            return redact(self.exchange, rules, id=self._id)
+        except Exception:
+            raise
+        except BaseException as error:  # the user's callable exits: that costs its record, and no thread of ours
+            if is_for_us(error):
+                raise
+            raise RuntimeError(type(error).__name__) from None
 
 
 class Router:

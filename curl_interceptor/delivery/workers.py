@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures.thread as executors
+import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from ..errors import BadPayload, DeliveryError, Transient
@@ -56,7 +57,7 @@ class Workers:
         self._most = most
         self._lock = lock
         self._done = done
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._local: deque[Job] = deque()
         self._executor: ThreadPoolExecutor | None = None
         self._loops = 0
@@ -76,6 +77,12 @@ class Workers:
     def threads(self) -> int:
         """Threads at work or waiting for a job."""
         return self._loops
+
+    def suit(self) -> None:
+        """Take a queue that belongs to the threads which start from now on."""
+        with self._lock:
+            if not self._loops:
+                self._jobs = queue.SimpleQueue()
 
     def hand_over(self, job: Job, *, local: bool) -> None:
         """Have an attempt made; the outcome comes back by itself."""

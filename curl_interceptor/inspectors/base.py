@@ -16,7 +16,7 @@ from ..policies import check_flag, check_policy
 from ..records.match import Matcher, Wanting, as_match
 from ..records.record import Record
 from ..records.redaction import Redaction
-from .answers import retry_after
+from .answers import json_object, longest, retry_after
 from .options import check_options
 
 __all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload"]
@@ -188,12 +188,16 @@ class Inspector:
         """
         raise NotImplementedError(f"{type(self).__name__} must define payloads()")
 
+    def renewed(self, payload: Payload) -> Payload:
+        """Return the payload for one more attempt: the same, unless a part of it, such as a signature, grows old."""
+        return payload
+
     def verdict(self, answer: Answer) -> None:
         """Return if the service took the payload; otherwise raise the `DeliveryError` that says what follows."""
         status = answer.status
         if 200 <= status < 300:
             return
-        wait = retry_after(answer.headers)
+        wait = longest(retry_after(answer.headers), json_object(answer.body).get("retry_after"))
         if status == 429:
             raise Throttled("HTTP 429", retry_after=wait)
         if status in (408, 425) or status >= 500 or status < 200:

@@ -12,7 +12,9 @@ from .base import Inspector
 __all__ = ["inspector_class", "names"]
 
 _NOT_INSPECTORS = frozenset(
-    {"answers", "base", "given", "lazy", "message", "multipart", "options", "readable", "recognise", "registry"}
+    """
+    answers base document formats given lazy message multipart options readable recognise registry signature
+    """.split()  # noqa: SIM905
 )
 
 

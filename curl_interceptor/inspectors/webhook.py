@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Sequence
-from datetime import datetime, timezone
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..dialects import render
-from ..records.record import Headers, Record
-from .base import Entry, Inspector, Payload, json_payload
+from ..errors import ConfigurationError
+from ..policies import check_callable, check_number, shown
+from .base import Entry, Inspector, Payload
+from .document import document
+from .formats import FORMATS
+from .signature import Signature
 
 __all__ = ["INSPECTOR", "WebhookInspector", "document"]
+
+_LONGEST = 200  # characters of a text where there is little room
+_LEFT_OUT = "# not runnable: the command is too long for a post here"
 
 
 class WebhookInspector(Inspector):
@@ -20,82 +26,123 @@ class WebhookInspector(Inspector):
 
     One record is one JSON object, with the command under `"curl"` and a constant `"id"`; several are an array of such
     objects. Any answer from 200 to 299 counts as delivered.
+
+    Parameters
+    ----------
+    url:
+        Webhook URL.
+    format:
+        `"json"` (the default), `"ndjson"`, one object a line; `"cloudevents"`, one structured event of CloudEvents 1.0
+        a post; or `"cloudevents-batch"`, an array of them, for receivers that said that they take such batches.
+    template:
+        A callable that gets a record and returns what is posted in the place of its document: whatever JSON has. Where
+        it fails, or returns something else, the usual document is posted. Default: none.
+    secret:
+        Signs each post as Standard Webhooks has it: `"whsec_"` and 24 to 64 bytes in base64. Default: no signature.
+    headers:
+        Headers for each post, such as `{"Authorization": "Bearer …"}`. Default: none.
+    max_bytes:
+        Largest body of a post, 10,000 to 100,000,000 bytes: more than that goes in several posts, and a record that
+        is too large by itself goes without headers and bodies. Default 1 MB, as much as many servers take.
+    options:
+        The keywords of `Inspector`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value cannot be used.
+    TypeError
+        If a keyword is unknown.
     """
 
+    def __init__(
+        self,
+        url: str,
+        *,
+        format: str = "json",
+        template: Callable[[Entry], Any] | None = None,
+        secret: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int = 1_000_000,
+        **options: Any,
+    ) -> None:
+        super().__init__(url, **options)
+        if not isinstance(format, str) or format not in FORMATS:
+            raise ConfigurationError(f"format must be one of {', '.join(FORMATS)}, got {shown(format)}")
+        if template is not None:
+            check_callable("template", template, "a record")
+        check_number("max_bytes", max_bytes, minimum=10_000, maximum=100_000_000, whole=True, unit="bytes")
+        self._format = FORMATS[format]
+        self._template = template
+        self._signature = None if secret is None else Signature(secret)
+        self._headers = _checked(headers or {})
+        self._most = max_bytes
+
     def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:
-        """Return one payload with all entries; plain leaves the bodies and headers out."""
-        documents = [document(entry, plain=plain) for entry in entries]
-        return [json_payload(entries, documents[0] if len(documents) == 1 else documents)]
+        """Return one payload with all entries, or several where they are too large; plain is without bodies."""
+        texts = [self._text(entry, plain=plain) for entry in entries]
+        payloads: list[Payload] = []
+        for first, last in self._spans(texts):
+            body = self._format.join(texts[first:last]).encode("ascii")
+            payload = Payload(tuple(entries[first:last]), body, self._format.content_type, self._headers)
+            payloads.append(self.renewed(payload))
+        return payloads
+
+    def renewed(self, payload: Payload) -> Payload:
+        """Return the payload with the signature of this moment."""
+        if self._signature is None:
+            return payload
+        signed = self._signature.headers(payload.entries, payload.body, time.time())
+        return replace(payload, headers=(*self._headers, *signed))
+
+    def _spans(self, texts: Sequence[str]) -> list[tuple[int, int]]:
+        """Return which documents go together."""
+        spans: list[tuple[int, int]] = []
+        first = size = 0
+        for at, text in enumerate(texts):
+            length = len(text) + 1  # a comma or a newline
+            if at > first and (size + length > self._most - 2 or at - first == self._format.most):
+                spans.append((first, at))
+                first, size = at, 0
+            size += length
+        return [*spans, (first, len(texts))] if texts else []
+
+    def _text(self, entry: Entry, *, plain: bool) -> str:
+        if not plain and self._template is not None:
+            text = _dumps(self._format.wrap(entry, self._template(entry)))
+            if len(text) < self._most - 2:
+                return text
+        found = document(entry, plain=plain)
+        text = _dumps(self._format.wrap(entry, found))
+        if len(text) >= self._most - 2:
+            found = document(entry, plain=True)
+            text = _dumps(self._format.wrap(entry, found))
+        return text if len(text) < self._most - 2 else _dumps(self._format.wrap(entry, _least(found)))
 
 
 INSPECTOR = WebhookInspector
 
 
-def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
-    """Return a record as a JSON document."""
-    facts: dict[str, Any] = {
-        "id": record.id,
-        "curl": render(record),
-        "method": _text(record.method),
-        "url": _text(record.url),
-        "status": record.status,
-        "reason": None if record.reason is None else _text(record.reason),
-        "error": None
-        if record.error is None
-        else {"type": _text(record.error), "message": _text(record.error_message or "")},
-        "started": _time(record.started),
-        "elapsed": _seconds(record.elapsed),
-        "duration": _seconds(record.duration),
-        "fingerprint": _text(record.fingerprint),
-        "suppressed": record.suppressed,
-        "context": {_text(name): _text(value) for name, value in record.context},
-    }
-    if record.variables:
-        facts["variables"] = {_text(name): _text(header) for name, header in record.variables}
-    if record.notes:
-        facts["notes"] = [_text(note) for note in record.notes]
-    if record.suppressed_since is not None:
-        facts["suppressed_since"] = _time(record.suppressed_since)
-    if not plain:
-        facts["request"] = {
-            "headers": _headers(record.request_headers),
-            **_body(record.request_body, record.request_body_state, record.request_body_size),
-        }
-        if record.status is not None:
-            facts["response"] = {
-                "headers": _headers(record.response_headers),
-                **_body(record.response_body, record.response_body_state, record.response_body_size),
-            }
-    return facts
+def _least(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what is left of a document where there is no room for its command."""
+    values = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in found.items()}
+    if found["error"] is not None:
+        values["error"] = {name: text[:_LONGEST] for name, text in found["error"].items()}
+    return {**values, "curl": _LEFT_OUT, "context": {}, "variables": {}, "notes": []}
 
 
-def _time(seconds: float) -> str | None:
-    """Return a time of the clock; None for what has no date."""
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):
-        return None
+def _dumps(value: Any) -> str:
+    """Return strict JSON on one line: no NaN, and nothing that is not valid UTF-8."""
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
-def _seconds(value: float | None) -> float | None:
-    """Return a number that JSON has."""
-    return None if value is None or not math.isfinite(value) else round(value, 6)
-
-
-def _headers(headers: Headers) -> list[list[str]]:
-    return [[_text(name), _text(value)] for name, value in headers]
-
-
-def _body(body: bytes | None, state: str, size: int | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {"body": None, "body_state": state, "body_size": size}
-    if body is not None:
-        try:
-            facts["body"] = body.decode("utf-8")
-        except UnicodeDecodeError:
-            facts["body_base64"] = base64.b64encode(body).decode("ascii")
-    return facts
-
-
-def _text(value: str) -> str:
-    """Lone surrogates have no place in JSON that travels as UTF-8."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+def _checked(headers: Any) -> tuple[tuple[str, str], ...]:
+    """Return headers that can be sent; what they hold may be secret and is not repeated."""
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers must be a mapping of names and values, got a {type(headers).__name__}")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not name or not name.isascii() or not name.replace("-", "").isalnum():
+            raise ConfigurationError(f"headers: a name must be letters, digits and hyphens, got {shown(name)}")
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise ConfigurationError(f"headers: the value of {name} must be printable ASCII")
+    return tuple(headers.items())

@@ -1,0 +1,83 @@
+"""A record as a JSON document: what a webhook of one's own gets, and what a file keeps."""
+
+from __future__ import annotations
+
+import base64
+import math
+from datetime import datetime, timezone
+from typing import Any
+
+from ..dialects import render
+from ..records.record import Headers, Record
+
+__all__ = ["document"]
+
+
+def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
+    """Return a record as a JSON document."""
+    facts: dict[str, Any] = {
+        "id": record.id,
+        "curl": render(record),
+        "method": _text(record.method),
+        "url": _text(record.url),
+        "status": record.status,
+        "reason": None if record.reason is None else _text(record.reason),
+        "error": None
+        if record.error is None
+        else {"type": _text(record.error), "message": _text(record.error_message or "")},
+        "started": _time(record.started),
+        "elapsed": _seconds(record.elapsed),
+        "duration": _seconds(record.duration),
+        "fingerprint": _text(record.fingerprint),
+        "suppressed": record.suppressed,
+        "context": {_text(name): _text(value) for name, value in record.context},
+    }
+    if record.variables:
+        facts["variables"] = {_text(name): _text(header) for name, header in record.variables}
+    if record.notes:
+        facts["notes"] = [_text(note) for note in record.notes]
+    if record.suppressed_since is not None:
+        facts["suppressed_since"] = _time(record.suppressed_since)
+    if not plain:
+        facts["request"] = {
+            "headers": _headers(record.request_headers),
+            **_body(record.request_body, record.request_body_state, record.request_body_size),
+        }
+        if record.status is not None:
+            facts["response"] = {
+                "headers": _headers(record.response_headers),
+                **_body(record.response_body, record.response_body_state, record.response_body_size),
+            }
+    return facts
+
+
+def _time(seconds: float) -> str | None:
+    """Return a time of the clock; None for what has no date."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _seconds(value: float | None) -> float | None:
+    """Return a number that JSON has."""
+    return None if value is None or not math.isfinite(value) else round(value, 6)
+
+
+def _headers(headers: Headers) -> list[list[str]]:
+    return [[_text(name), _text(value)] for name, value in headers]
+
+
+def _body(body: bytes | None, state: str, size: int | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"body": None, "body_state": state, "body_size": size}
+    if body is not None:
+        try:
+            facts["body"] = body.decode("utf-8")
+        except UnicodeDecodeError:
+            facts["body_base64"] = base64.b64encode(body).decode("ascii")
+    return facts
+
+
+def _text(value: str) -> str:
+    """Lone surrogates have no place in JSON that travels as UTF-8."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
