@@ -19,6 +19,7 @@ from .errors import (
 from .inspectors import (
     Answer,
     DiscordInspector,
+    FileInspector,
     Inspector,
     LazyInspector,
     LoggingInspector,
@@ -36,6 +37,8 @@ from .policies import (
     RetryPolicy,
     TransportPolicy,
 )
+from .pool_manager import CapturePoolManager, CaptureProxyManager
+from .records.context import context, set_context
 from .records.match import Match, Matcher
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
@@ -46,8 +49,10 @@ __all__ = [
     "BadPayload",
     "BatchPolicy",
     "BreakerPolicy",
-    "CapturePolicy",
     "CaptureMixin",
+    "CapturePolicy",
+    "CapturePoolManager",
+    "CaptureProxyManager",
     "CircuitOpen",
     "ConfigurationError",
     "Cooldown",
@@ -56,6 +61,7 @@ __all__ = [
     "DeadEndpoint",
     "DeliveryError",
     "DiscordInspector",
+    "FileInspector",
     "Inspector",
     "InspectorStats",
     "LanePolicy",
@@ -76,7 +82,9 @@ __all__ = [
     "Transient",
     "WebhookInspector",
     "__version__",
+    "context",
     "mount",
     "render",
+    "set_context",
     "to_curl",
 ]
