@@ -23,6 +23,7 @@ from .inspectors import (
     LazyInspector,
     LoggingInspector,
     Payload,
+    SlackInspector,
     WebhookInspector,
 )
 from .observe.stats import InspectorStats, Stats
@@ -69,6 +70,7 @@ __all__ = [
     "Record",
     "Redaction",
     "RetryPolicy",
+    "SlackInspector",
     "Stats",
     "Throttled",
     "UNREDACTED",
