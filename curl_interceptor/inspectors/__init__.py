@@ -6,6 +6,8 @@ from .base import Answer, Entry, Inspector, Payload
 from .discord import DiscordInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
+from .mattermost import MattermostInspector
+from .rocketchat import RocketChatInspector
 from .slack import SlackInspector
 from .webhook import WebhookInspector
 
@@ -16,7 +18,9 @@ __all__ = [
     "Inspector",
     "LazyInspector",
     "LoggingInspector",
+    "MattermostInspector",
     "Payload",
+    "RocketChatInspector",
     "SlackInspector",
     "WebhookInspector",
 ]

@@ -26,7 +26,17 @@ BACKTICKS = [
     case("fences in the URL", path="/```?q=```"),
     case("fences in a form", "POST", data={"a": "```", "```": "'"}),
 ]
-CASES = [*GROUPS["bodies"], *GROUPS["tricks"][::4], *BACKTICKS]
+# What services read as mentions or links, in code as well.
+CALLS = [
+    case("markup of Slack", "POST", data="<!here> it's <@U1> <https://example.com|x> \\<a b='c|d'>%"),
+    case("markup of Slack in lines", "POST", data="<!all>\n'<a|b>'\t%<!channel>"),
+    case("markup of Slack in the URL", path="/?a=<!here>&b=<a|b>"),
+    case("markup of Slack in a header", headers={"Link": "<https://example.com|x>; rel='next'"}),
+    case("names", "POST", data="@all @here it's >@all \\ @all\\'@here' '@all"),
+    case("names in lines", "POST", data="@all\n@here '\t@all\x00 @here"),
+    case("names in a header", headers={"X-To": "@all @here '@all"}),
+]
+CASES = [*GROUPS["bodies"], *GROUPS["tricks"][::4], *BACKTICKS, *CALLS]
 
 
 @pytest.fixture(scope="module")
