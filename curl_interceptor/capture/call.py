@@ -8,8 +8,8 @@ without its body by the dispatcher after five seconds.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Set
-from threading import get_ident
 from time import perf_counter
 from typing import Any
 
@@ -19,7 +19,9 @@ from ..observe.calls import EXCEPTION
 from ..policies import CapturePolicy
 from ..records.screen import Screen
 from . import response_body
-from .draft import Draft, Sink
+from .connection import Tee
+from .draft import Draft, Sink, has_wanted_type
+from .request_body import BodyTee, is_consumed
 
 __all__ = ["Capture"]
 
@@ -57,6 +59,19 @@ class Capture:
         screen = Screen() if paused else self._wanted
         self._screen, self._statuses, self._errors = screen, screen.statuses, screen.errors
 
+    def tee(self, request: PreparedRequest) -> Tee | None:
+        """Return what sees the body pass while it is sent; None if it can be looked at afterwards."""
+        try:
+            body = request.body
+            if not is_consumed(body) or threading.get_ident() in self._exempt:
+                return None
+            policy = self._policy
+            room = policy.request_body if has_wanted_type(request.headers, policy) else 0
+            return Tee(BodyTee(body, room))
+        except Exception:
+            self._sink.trouble()
+            return None
+
     def answered(
         self,
         request: PreparedRequest,
@@ -64,6 +79,7 @@ class Capture:
         kwargs: Mapping[str, Any],
         began: float,
         response: Response,
+        tee: Tee | None = None,
     ) -> None:
         """A response's headers came. `began` is on the clock of `perf_counter`."""
         try:
@@ -73,9 +89,9 @@ class Capture:
             self._called(request.url, status, now)
             wanted = status in self._statuses or self._screen.passes(status, elapsed)
             # Where errors are wanted every body is watched: it may break.
-            if not (wanted or self._errors) or get_ident() in self._exempt:
+            if not (wanted or self._errors) or threading.get_ident() in self._exempt:
                 return
-            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted)
+            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted, tee)
             raw = response.raw
             if getattr(raw, "length_remaining", None) == 0:
                 draft.end("none")
@@ -94,13 +110,15 @@ class Capture:
         kwargs: Mapping[str, Any],
         began: float,
         error: Exception,
+        tee: Tee | None = None,
     ) -> None:
         """The call ended in an exception."""
         try:
             now = perf_counter()
             elapsed = now - began
             self._called(request.url, EXCEPTION, now)
-            if self._screen.passes_failure(elapsed) and get_ident() not in self._exempt:
-                Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
+            if self._screen.passes_failure(elapsed) and threading.get_ident() not in self._exempt:
+                draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, tee=tee)
+                draft.end("none", error)
         except Exception:
             self._sink.trouble()

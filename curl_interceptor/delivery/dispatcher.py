@@ -8,6 +8,7 @@ other thread lives or can be started.
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 from collections import deque
@@ -15,13 +16,14 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 from ..observe.degradation import deepest
 from ..observe.histogram import CAPTURE_BUCKETS, Histogram
 from ..observe.log import TroubleLog
 from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
+from . import uwsgi
 from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
@@ -37,6 +39,7 @@ __all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
+_LOCAL_WORKERS = 4
 _NO_THREAD = 1.0  # seconds until another try to start a thread
 EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
@@ -62,7 +65,7 @@ class Dispatcher:
         self.paused = paused
         self.pid = os.getpid()
         self.troubles = TroubleLog()
-        self.gate: SimpleQueue[None] = SimpleQueue()
+        self.gate: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.queue = ExchangeQueue(
             policy.queue_size,
             policy.queue_bytes,
@@ -83,6 +86,8 @@ class Dispatcher:
         self._requests: deque[Callable[[], object]] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
+        # What stays in the process waits for no webhook that hangs.
+        self._local = Workers(_LOCAL_WORKERS, lock=self.lock, done=self._hear)
         self._router = Router(self.lanes, self.troubles)
         self._fallbacks = FallbackStage(self.lanes, self.troubles)
         self._leave_at = inf
@@ -107,10 +112,11 @@ class Dispatcher:
         """Start the thread if there is none. Whoever finds another one at it leaves it at that."""
         if self.alive:
             return True
-        if self.ended or not self._starting.acquire(blocking=False):
+        if self.ended or uwsgi.in_master() or not self._starting.acquire(blocking=False):
             return False
         try:
             if not self.alive:
+                self._suit()
                 self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
                 self.thread.start()
         except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
@@ -122,6 +128,17 @@ class Dispatcher:
         finally:
             self._starting.release()
         return True
+
+    def _suit(self) -> None:
+        """Take queues that belong to the threads which start now: gevent may have replaced both since the import.
+
+        A preloaded app is imported before gunicorn's gevent workers patch anything; a queue of then would stop the
+        whole loop.
+        """
+        if type(self.gate) is not queue.SimpleQueue:
+            self.gate = self.queue.gate = queue.SimpleQueue()
+            self._workers.suit()
+            self._local.suit()
 
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""
@@ -155,6 +172,8 @@ class Dispatcher:
 
     def run(self) -> None:
         """Take turns until the pipeline ends, or nothing is left to do."""
+        if uwsgi.complain():
+            self.troubles.counts["uwsgi_threads"] += 1
         try:
             while not self.ended:
                 try:
@@ -234,6 +253,7 @@ class Dispatcher:
         self._end_open(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
+        self._local.prepare(0)
 
     def _carry_out(self, request: Callable[[], object]) -> None:
         try:
@@ -310,7 +330,7 @@ class Dispatcher:
             lane.release_suppressed(now)
         lane.paused = self._is_paused(lane)
         lane.tick(now)
-        if self.hopeless or (draining and (lane.paused or lane.not_before > (self.deadline or 0.0))):
+        if self.hopeless or (draining and (lane.paused or lane.opens_at(now) > (self.deadline or 0.0))):
             lane.abandon("shutdown", flying=self.hopeless)
         self._hand_on(lane, now)
         if more_to_come:
@@ -351,7 +371,7 @@ class Dispatcher:
             rendered = render(lane.inspector, part)
         job = lane.launch(part, rendered, now, timeout=timeout)
         if job is not None:
-            self._workers.hand_over(job, local=lane.local)
+            (self._local if lane.local else self._workers).hand_over(job)
 
     def _hand_on(self, lane: Lane, now: float) -> None:
         while lane.lost:
@@ -365,7 +385,7 @@ class Dispatcher:
         hurried, draining = bool(self.hurry), self.deadline is not None
         due = [lane.next_due(now, hurried=hurried, draining=draining) for lane in self.lanes]
         due += map(self.lanes.next_tidy, self.lanes)
-        if self._workers.starved:
+        if self._workers.starved or self._local.starved:
             due.append(now + _NO_THREAD)
         return min([self._next_open(), *due])
 
@@ -404,7 +424,7 @@ class Dispatcher:
             return False
         if not self.start() and not self.alive:
             self.turn()
-        return self._workers.run_one(seconds)
+        return self._local.run_one(seconds) or self._workers.run_one(seconds)
 
     @property
     def relays(self) -> bool:
@@ -413,7 +433,7 @@ class Dispatcher:
 
     def drain(self, deadline: float, *, exiting: bool) -> None:
         """From now on deliver against a deadline: no batch, no backoff, no second chance."""
-        self._workers.inline = exiting
+        self._local.inline = exiting
         self.deadline = deadline
         for _, draft in list(self.open.values()):  # bodies that are still read go without
             draft.end("missing")
@@ -428,6 +448,7 @@ class Dispatcher:
             self._requests.clear()
         self._abandon()
         self._workers.close()
+        self._local.close()
         self.wake()
         with self.lock:
             books_at_the_end = self.lanes.snapshot(time.monotonic())
@@ -474,7 +495,7 @@ class Dispatcher:
             inspectors=inspectors,
             errors=dict(self.troubles.counts),
             held_bytes=held_bytes,
-            threads=self._workers.threads + self.alive,
+            threads=self._workers.threads + self._local.threads + self.alive,
             queue=QueueStats(waiting, self.policy.queue_size, waiting_bytes, self.policy.queue_bytes),
             capture=self._capture.latency(),
             degraded=deepest((self.queue.steps.current(now), *(one.degraded for one in inspectors))),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import time
 import weakref
 from dataclasses import replace
@@ -24,7 +23,7 @@ from ..observe.calls import Calls
 from ..observe.source import process
 from ..observe.stats import InspectorStats, Stats
 from ..policies import PipelinePolicy, check_number, shown
-from . import guard
+from . import endings, guard
 from .claims import ClaimBook, Claims
 from .destination import Destination, Route
 from .dispatcher import EVERYBODY, PATIENCE, Dispatcher
@@ -107,6 +106,7 @@ class Pipeline:
         """The app's calls, wanted or not."""
         self._paused: frozenset[str] = frozenset()
         self._dispatcher = Dispatcher(self.policy)
+        self._heirs = {self._dispatcher.pid: self._dispatcher}
         _pipelines.add(self)
 
     def __repr__(self) -> str:
@@ -162,7 +162,7 @@ class Pipeline:
             return
         _live.add(dispatcher)
         if dispatcher.start():
-            _end_with_multiprocessing()
+            endings.arrange(_at_exit)
 
     # -- used by people -----------------------------------------------------------------------------------------------
 
@@ -314,20 +314,25 @@ class Pipeline:
         )
 
     def _current(self) -> Dispatcher:
-        if self._dispatcher.pid != os.getpid():
-            self._begin_anew()
-        return self._dispatcher
+        dispatcher = self._dispatcher
+        return dispatcher if dispatcher.pid == os.getpid() else self._begin_anew()
 
     def _begin_anew(self) -> Dispatcher:
-        """This is a forked child: nothing of the parent's is used, closed or waited for."""
-        old = self._dispatcher
-        self.calls.forget()
-        self._dispatcher = Dispatcher(self.policy, self._paused)
-        self._dispatcher.ended = self._closed
-        self._dispatcher.queue.closed = self._closed
-        old.forget()
-        _inherited.append(old)
-        return self._dispatcher
+        """This is a forked child: nothing of the parent's is used, closed or waited for.
+
+        Where no fork hook ran, several threads may come here at once; they agree without a lock, which the parent might
+        have held.
+        """
+        heir = Dispatcher(self.policy, self._paused)
+        heir.ended = heir.queue.closed = self._closed
+        chosen = self._heirs.setdefault(heir.pid, heir)
+        if chosen is heir:
+            self.calls.forget()
+            old, self._dispatcher = self._dispatcher, heir
+            self._heirs = {heir.pid: heir}
+            old.forget()
+            _inherited.append(old)
+        return chosen
 
 
 class PipelineSink:
@@ -483,8 +488,11 @@ def _end(dispatchers: list[Dispatcher], timeout: float, *, exiting: bool) -> boo
     return all(complete)
 
 
-def _at_exit() -> None:
-    """The one hook: deliver what the webhooks take before the deadline, and never a word on stderr."""
+def _at_exit(most: float | None = None) -> None:
+    """The one hook: deliver what the webhooks take before the deadline, and never a word on stderr.
+
+    `most` are the seconds that the process has left, where they may be fewer than `exit_timeout`.
+    """
     guard.exiting = True
     pid = os.getpid()
     dispatchers = [dispatcher for dispatcher in list(_live) if dispatcher.pid == pid]
@@ -493,8 +501,9 @@ def _at_exit() -> None:
         return
     for dispatcher in dispatchers:
         dispatcher.troubles.silent = True
+    timeout = max(dispatcher.policy.exit_timeout for dispatcher in dispatchers)
     try:
-        _end(dispatchers, max(dispatcher.policy.exit_timeout for dispatcher in dispatchers), exiting=True)
+        _end(dispatchers, timeout if most is None else min(most, timeout), exiting=True)
     except (KeyboardInterrupt, SystemExit):
         return  # somebody is in a hurry
 
@@ -505,23 +514,6 @@ def _after_fork_in_child() -> None:
     _live.clear()
     for pipeline in list(_pipelines):
         pipeline._begin_anew()
-
-
-def _end_with_multiprocessing() -> None:
-    """A child of multiprocessing ends without `atexit`; its own registry of finalisers runs.
-
-    Only in such a child, only after its start (which clears the registry), and never importing anything for it.
-    """
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is None or process is None or process.parent_process() is None:
-        return
-    if _finalized.get("pid") != os.getpid():
-        _finalized["pid"] = os.getpid()
-        util.Finalize(None, _at_exit, exitpriority=100)
-
-
-_finalized: dict[str, int] = {}
 
 
 process.source = _process_source

@@ -41,7 +41,7 @@ class ExchangeQueue(queue.Queue[Any]):
         self.asleep = False
         """Whether the dispatcher sleeps until something comes; set by the dispatcher under the lock."""
         self.closed = False
-        self._gate = gate
+        self.gate = gate
         self._max_bytes = max_bytes
         self._bytes = 0
         self._drop_oldest = drop_oldest
@@ -87,7 +87,7 @@ class ExchangeQueue(queue.Queue[Any]):
 
     def wake(self) -> None:
         """Wake the dispatcher. In this order: interrupted in between it is woken once too often, not too seldom."""
-        self._gate.put(None)
+        self.gate.put(None)
         self.asleep = False
 
     def _append(self, item: Any, size: int) -> None:

@@ -16,7 +16,7 @@ from ..policies import check_flag, check_policy
 from ..records.match import Matcher, Wanting, as_match
 from ..records.record import Record
 from ..records.redaction import Redaction
-from .answers import retry_after
+from .answers import json_object, longest, retry_after
 from .options import check_options
 
 __all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload", "place_behind"]
@@ -208,7 +208,7 @@ class Inspector:
         status = answer.status
         if 200 <= status < 300:
             return
-        wait = retry_after(answer.headers)
+        wait = longest(retry_after(answer.headers), json_object(answer.body).get("retry_after"))
         if status == 429:
             raise Throttled("HTTP 429", retry_after=wait)
         if status in (408, 425) or status >= 500 or status < 200:

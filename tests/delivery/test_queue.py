@@ -130,7 +130,7 @@ def test_a_sleeping_dispatcher_is_woken_once():
     one.offer("b", 1)
 
     assert not one.asleep
-    assert one._gate.qsize() == 1
+    assert one.gate.qsize() == 1
 
 
 def test_a_refusal_wakes_nobody():
@@ -143,7 +143,7 @@ def test_a_refusal_wakes_nobody():
     one.offer("b", 1)
 
     assert one.asleep
-    assert one._gate.empty()
+    assert one.gate.empty()
 
 
 def test_entering_it_again_waits_for_nobody():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import signal
 
 import pytest
 from support import receiver as replies
 from support.process import run
-from support.receiver import Receiver
+from support.records import documents, names
 
 # The first hook that is registered runs last of all: what it prints is the length of the exit.
 COMMON = """
@@ -20,14 +20,6 @@ COMMON = """
     session = requests.Session()
     began[0] = time.monotonic()
 """
-
-
-def records(receiver: Receiver, path: str | None = None) -> list[dict]:
-    found = []
-    for body in receiver.bodies(path):
-        document = json.loads(body)
-        found.extend(document if isinstance(document, list) else [document])
-    return found
 
 
 def exit_seconds(out: str) -> float:
@@ -46,7 +38,7 @@ def test_a_lone_record_is_delivered_at_exit(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert [record["status"] for record in records(receiver)] == [500]
+    assert [record["status"] for record in documents(receiver)] == [500]
     assert exit_seconds(ended.out) < 1.0
 
 
@@ -78,6 +70,68 @@ def test_exit_is_in_time_with_a_hung_webhook(api, receiver, answer, ending, stat
 
     assert (ended.status, ended.err) == (status, "")
     assert exit_seconds(ended.out) < 2.5
+
+
+ENDINGS = {
+    "normal end": ("pass", 0, ""),
+    "sys.exit": ("sys.exit(7)", 7, ""),
+    "exception": ("raise SystemError('of the app')", 1, "SystemError: of the app"),
+    "interrupt": ("signal.raise_signal(signal.SIGINT)", -signal.SIGINT, "KeyboardInterrupt"),
+    "handled SIGTERM": ("signal.raise_signal(signal.SIGTERM)", 3, ""),
+}
+TROUBLES = ["hang", "drip_head", "drip_body", "connect", "look-up", "slow", "endless", "refused", "unavailable"]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_every_ending_with_every_trouble(api, receiver, trouble, ending):
+    """
+    In time, with the status that it had without us, nothing of ours on stderr; a healthy webhook gets all it can.
+    """
+    scripted = {"slow": replies.slow(0.3), "unavailable": replies.status(503), "endless": replies.endless(0.01)}
+    if trouble in ("hang", "drip_head", "drip_body"):
+        scripted[trouble] = getattr(replies, trouble)()
+    receiver.script("/trouble", then=scripted.get(trouble))
+    with replies.Unreachable() as unreachable:
+        places = {
+            "connect": unreachable.url,
+            "look-up": "http://hooks.example/hook",
+            "refused": replies.refused_url(),
+        }
+        code, status, last = ENDINGS[ending]
+        ended = run(
+            COMMON
+            + f"""
+    import socket
+    looked_up = socket.getaddrinfo
+    def look_up(host, *args, **kwargs):
+        if host == "hooks.example":
+            time.sleep(60)
+        return looked_up(host, *args, **kwargs)
+    socket.getaddrinfo = look_up
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    own = BatchPolicy(1, 0)
+    hooks = [curl_interceptor.WebhookInspector(trouble, batch=own), curl_interceptor.WebhookInspector(healthy)]
+    adapter = curl_interceptor.mount(session, *hooks, cooldown=None)
+    for number in range(20):
+        session.get(url + f"?{{number}}")
+    time.sleep(0.2)
+    atexit.register(lambda: began.__setitem__(0, time.monotonic()))   # runs first of all
+    {code}
+""",
+            trouble=places.get(trouble, receiver.url("/trouble")),
+            healthy=receiver.url("/healthy"),
+            url=api.url("/status/500"),
+        )
+
+    assert ended.status == status, ended.err
+    assert "curl_interceptor" not in ended.err
+    assert (ended.err.strip().splitlines() or [""])[-1] == last
+    assert sorted(names(receiver, "/healthy"), key=int) == [str(number) for number in range(20)]
+    assert exit_seconds(ended.out) < (1.0 if trouble in ("refused", "unavailable") else 2.5)
+    if trouble == "slow":
+        assert len(names(receiver, "/trouble")) >= 4
 
 
 def test_an_uncaught_exception_stays_the_only_thing_on_stderr(api, receiver):
@@ -144,7 +198,7 @@ def test_a_healthy_webhook_gets_everything_beside_a_hung_one(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert len(records(receiver, "/healthy")) == 100
+    assert len(documents(receiver, "/healthy")) == 100
     assert exit_seconds(ended.out) < 2.5
 
 
@@ -164,8 +218,8 @@ def test_what_the_cooldown_holds_back_is_told_at_exit(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert sum(1 + record["suppressed"] for record in records(receiver)) == 37
-    assert len(records(receiver)) == 2
+    assert sum(1 + record["suppressed"] for record in documents(receiver)) == 37
+    assert len(documents(receiver)) == 2
 
 
 def test_requests_of_exit_hooks_harm_nobody(api, receiver):
@@ -187,7 +241,7 @@ def test_requests_of_exit_hooks_harm_nobody(api, receiver):
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert [record["url"].partition("?")[2] for record in records(receiver)] == ["before"]
+    assert [record["url"].partition("?")[2] for record in documents(receiver)] == ["before"]
 
 
 def test_daemon_threads_that_go_on_requesting_harm_nobody(api, receiver):
@@ -296,7 +350,7 @@ def test_a_hung_webhook_leaves_time_for_others_also_where_no_thread_can_be_start
     )
 
     assert (ended.status, ended.err) == (0, "")
-    assert len(records(receiver, "/healthy")) == 1
+    assert len(documents(receiver, "/healthy")) == 1
     assert exit_seconds(ended.out) < 2.5
 
 
@@ -373,7 +427,7 @@ def test_a_paused_pipeline_holds_up_no_exit(api, receiver):
 
     assert (ended.status, ended.err) == (0, "")
     assert "kept 500" in ended.out
-    assert records(receiver) == []
+    assert documents(receiver) == []
     assert exit_seconds(ended.out) < 1.0
 
 
@@ -389,4 +443,4 @@ def test_a_factory_may_be_called_at_exit(api, receiver):
         )
         assert (ended.status, ended.err) == (0, "")
         assert exit_seconds(ended.out) < 1.0
-    assert [record["status"] for record in records(receiver)] == [500]
+    assert [record["status"] for record in documents(receiver)] == [500]

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from support import receiver as replies
 from support.process import run
-from support.receiver import Receiver
+from support.records import names
 
 
-def names(receiver: Receiver) -> list[str]:
-    """What each delivered record calls itself: the query of its URL."""
-    found = []
-    for body in receiver.bodies():
-        document = json.loads(body)
-        found.extend(
-            record["url"].partition("?")[2] for record in (document if isinstance(document, list) else [document])
-        )
-    return found
-
-
-def test_fifty_forks_under_load(api, receiver):
+@pytest.mark.parametrize("forks", [50, pytest.param(1_000, marks=pytest.mark.thorough)])
+def test_forks_under_load(api, receiver, forks):
     """
     While threads of the parent send failing requests, each child's own record arrives exactly once, and none hangs.
     """
@@ -44,7 +33,7 @@ def test_fifty_forks_under_load(api, receiver):
         thread.start()
     time.sleep(0.2)
     children = []
-    for number in range(50):
+    for number in range(forks):
         child = os.fork()
         if child == 0:
             mine = requests.Session()    # of its own: a pool of connections must not be shared with the parent
@@ -54,7 +43,7 @@ def test_fifty_forks_under_load(api, receiver):
             os._exit(0 if done and adapter.stats().balanced else 1)
         children.append(child)
         time.sleep(0.005)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 40 + forks / 10
     failed = 0
     for child in children:
         while True:
@@ -73,7 +62,8 @@ def test_fifty_forks_under_load(api, receiver):
     assert stats.balanced, stats
     print(failed, stats.accepted, stats.delivered)
 """,
-        timeout=60,
+        timeout=60 + forks / 5,
+        forks=forks,
         hook=receiver.url("/hook"),
         url=api.url("/status/500"),
     )
@@ -83,7 +73,7 @@ def test_fifty_forks_under_load(api, receiver):
     assert failed == 0
     assert accepted == delivered
     arrived = names(receiver)
-    assert sorted(name for name in arrived if name.startswith("child")) == sorted(f"child-{n}" for n in range(50))
+    assert sorted(name for name in arrived if name.startswith("child")) == sorted(f"child-{n}" for n in range(forks))
     assert len(arrived) == len(set(arrived))
     assert sum(name.startswith("parent") for name in arrived) == delivered
 
@@ -145,6 +135,44 @@ if __name__ == "__main__":
 
     assert (ended.status, ended.err) == (0, "")
     assert sorted(names(receiver)) == ["child-0", "child-1", "child-2"]
+
+
+def test_a_signal_of_celery_ends_a_child_in_time(api, receiver):
+    """
+    Its children end by `os._exit` after `worker_process_shutdown`, and have half a second from there.
+    """
+    receiver.script("/hung", then=replies.hang())
+    ended = run(
+        """
+    import os, sys, time, types
+    class Signal:
+        receivers = {}
+        def connect(self, receiver, weak=True, dispatch_uid=None):
+            assert not weak
+            self.receivers[dispatch_uid] = receiver
+    signals = sys.modules["celery.signals"] = types.ModuleType("celery.signals")
+    signals.worker_process_shutdown = Signal()
+    import requests, curl_interceptor
+    session = requests.Session()
+    curl_interceptor.mount(session, hook, hung, cooldown=None)
+    child = os.fork()
+    if child == 0:
+        session.get(url + "?child")
+        session.get(url + "?again")
+        began = time.monotonic()
+        for receiver in Signal.receivers.values():
+            receiver(sender=None, pid=os.getpid(), exitcode=0)
+        took = time.monotonic() - began
+        os._exit(0 if took < 0.6 and len(Signal.receivers) == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+""",
+        hook=receiver.url("/hook"),
+        hung=receiver.url("/hung"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert sorted(names(receiver, "/hook")) == ["again", "child"]
 
 
 def test_a_closed_pipeline_stays_closed_in_a_child(api, receiver):

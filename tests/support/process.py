@@ -27,22 +27,27 @@ class Ended:
     err: str
 
 
-def run(script: str, *, timeout: float = 30.0, interrupt_after: float | None = None, **values: object) -> Ended:
-    """Run a script to its end; `values` stand under their names in it. One that hangs is killed and fails the test."""
-    preamble = "".join(f"{name} = {value!r}\n" for name, value in values.items())
-    environment = {
+def environment(*folders: Path) -> dict[str, str]:
+    """Our environment without a developer's proxies, for a process that can import us and what lies in `folders`."""
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.lower().endswith("_proxy") and name not in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     }
-    environment["PYTHONPATH"] = os.pathsep.join((str(ROOT), str(TESTS)))
+    kept["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, TESTS, *folders)))
+    return kept
+
+
+def run(script: str, *, timeout: float = 30.0, interrupt_after: float | None = None, **values: object) -> Ended:
+    """Run a script to its end; `values` stand under their names in it. One that hangs is killed and fails the test."""
+    preamble = "".join(f"{name} = {value!r}\n" for name, value in values.items())
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", preamble + textwrap.dedent(script)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment,
+        env=environment(),
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's & has it ignored

@@ -13,11 +13,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import random
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -133,6 +134,12 @@ class Server:
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
 
+    @property
+    def connected(self) -> int:
+        """How many connections are open at the moment."""
+        with self._lock:
+            return len(self._sockets)
+
     def __enter__(self) -> Self:
         self._listener = socket.socket()
         if self._receive_buffer:
@@ -222,7 +229,7 @@ class Receiver(Server):
         self.default = raw(OK, keep=True)
         self._changed = threading.Condition(self._lock)
         self._requests: list[Request] = []
-        self._scripts: dict[str, tuple[list[Reply], Reply | None]] = {}
+        self._scripts: dict[str, tuple[Iterator[Reply], Reply | None]] = {}
 
     @property
     def requests(self) -> list[Request]:
@@ -233,7 +240,7 @@ class Receiver(Server):
     def script(self, path: str, replies: Iterable[Reply] = (), *, then: Reply | None = None) -> None:
         """Give each request to the path (with or without its query) the next reply, and all later ones `then`."""
         with self._lock:
-            self._scripts[path] = (list(replies), then)
+            self._scripts[path] = (iter(replies), then)
 
     def wait(self, count: int, timeout: float = 5.0) -> list[Request]:
         """Return the requests so far, as soon as there are `count` of them."""
@@ -264,8 +271,8 @@ class Receiver(Server):
     def _next_reply(self, target: str) -> Reply:
         with self._lock:
             path = target if target in self._scripts else target.partition("?")[0]
-            replies, then = self._scripts.get(path, ([], None))
-            return replies.pop(0) if replies else then or self.default
+            replies, then = self._scripts.get(path, (iter(()), None))
+            return next(replies, None) or then or self.default
 
 
 # What a receiver can do to a request.
@@ -398,6 +405,13 @@ def endless_1xx(interval: float = 0.0) -> Reply:
     return Reply(play)
 
 
+def flaky(seed: int, *replies: Reply) -> Iterator[Reply]:
+    """Return replies without end, each drawn at random, the same ones for the same seed."""
+    chance = random.Random(seed)
+    while True:
+        yield chance.choice(replies)
+
+
 def tunnel() -> Reply:
     """Be a proxy that connects (`receiver.default = tunnel()`): only for requests with the method CONNECT."""
 
@@ -426,6 +440,40 @@ def _closed_port() -> socket.socket:
 def refused_url(path: str = "/hook") -> str:
     """Return a URL where nobody listens."""
     return f"http://{HOST}:{_closed_port().getsockname()[1]}{path}"
+
+
+class Nonsense(Server):
+    """Answers the first bytes of a connection with nonsense, whatever they are: no TLS begins with it, and no HTTP."""
+
+    def serve(self, connection: Connection) -> None:
+        """Read once, talk nonsense, close."""
+        connection.sock.recv(65_536)
+        connection.sock.sendall(b"\x00\xff\x13 this is neither TLS nor HTTP \xfe\r\n\r\n")
+
+
+class Unreachable:
+    """A host that answers no SYN: connecting to `url` neither succeeds nor fails.
+
+    A listener whose queue is full and who never accepts, which on Linux is how a dropped packet looks.
+    """
+
+    def __enter__(self) -> Self:
+        self._listener = socket.socket()
+        self._listener.bind((HOST, 0))
+        self._listener.listen(0)
+        self.url = f"http://{HOST}:{self._listener.getsockname()[1]}/hook"
+        self._fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(self._listener.getsockname())
+            self._fillers.append(filler)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in (*self._fillers, self._listener):
+            sock.close()
 
 
 class Authority:

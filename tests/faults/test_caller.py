@@ -1,0 +1,133 @@
+"""What the caller notices of webhooks in trouble: nothing."""
+
+from __future__ import annotations
+
+import pytest
+from support import receiver as replies
+from support.process import run
+from support.scenario import heard
+
+# A call that costs nothing by itself, so that what remains is ours; and the same without us, in the same run.
+CALLS = """
+    import io, json, resource, threading, time, urllib3
+    import requests, curl_interceptor
+    from curl_interceptor import CaptureMixin, Pipeline
+    class Instant(requests.adapters.HTTPAdapter):
+        def send(self, request, **kwargs):
+            response = requests.Response()
+            response.status_code, response.request, response.url = 500, request, request.url
+            response.raw = urllib3.HTTPResponse(body=io.BytesIO(b"no"), status=500, preload_content=False)
+            return response
+    class Ours(CaptureMixin, Instant): pass
+    pipeline = Pipeline(queue_size=1_000)
+    ours = Ours(inspectors=hook, cooldown=None, pipeline=pipeline)
+    plain = Instant()
+    request = requests.Request("POST", "http://api.test/x", data=b"x" * 500).prepare()
+    def timed(adapter, count):
+        took = []
+        for _ in range(count):
+            began = time.perf_counter()
+            adapter.send(request).content
+            took.append(time.perf_counter() - began)
+        return took
+    def p99(took):
+        return sorted(took)[int(len(took) * 0.99)]
+"""
+
+
+@pytest.mark.parametrize("trouble", ["slow", "hang", "refused"])
+def test_a_burst_waits_for_nobody(receiver, trouble):
+    """
+    20,000 failing calls at once, a queue for 1,000: the 99th percentile grows by less than 5 ms, memory by under 16 MB.
+    """
+    receiver.script("/hook", then=replies.slow(0.05) if trouble == "slow" else replies.hang())
+    told = heard(
+        run(
+            CALLS
+            + """
+    timed(ours, 100), timed(plain, 2_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    burst = timed(ours, 20_000)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    without = timed(plain, 20_000)
+    stats = pipeline.stats()
+    assert stats.balanced and stats.accepted == 20_100, stats
+    assert stats.dropped.keys() <= {"queue_full"}, stats
+    pipeline.close(0)
+    assert pipeline.stats().balanced
+    print(json.dumps({"added": p99(burst) - p99(without), "megabytes": grown, "dropped": stats.dropped}))
+""",
+            hook=replies.refused_url() if trouble == "refused" else receiver.url("/hook"),
+            timeout=90,
+        )
+    )
+
+    assert told["added"] < 0.005, told
+    assert told["megabytes"] < 16, told
+
+
+def test_two_hundred_threads_on_one_session(receiver):
+    """
+    They are through in little more time than without us, whatever the webhook does, and every call is accounted for.
+    """
+    receiver.script("/hook", then=replies.hang())
+    told = heard(
+        run(
+            CALLS
+            + """
+    def crowd(adapter):
+        took = []
+        ready = threading.Barrier(201)
+        def work():
+            ready.wait()
+            took.extend(timed(adapter, 50))
+        threads = [threading.Thread(target=work) for _ in range(200)]
+        for thread in threads: thread.start()
+        ready.wait()
+        began = time.perf_counter()
+        for thread in threads: thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+        return time.perf_counter() - began
+    crowd(plain)
+    without, within = crowd(plain), crowd(ours)
+    stats = pipeline.stats()
+    assert stats.balanced and stats.accepted == 10_000, stats
+    pipeline.close(0)
+    print(json.dumps({"without": without, "within": within}))
+""",
+            hook=receiver.url("/hook"),
+            timeout=120,
+        )
+    )
+
+    assert told["within"] < 4 * told["without"] + 2, told
+
+
+def test_nobody_waits_for_the_start_of_a_thread(receiver):
+    """
+    While one caller's first record starts the dispatcher, and the system takes its time, others go on.
+    """
+    told = heard(
+        run(
+            CALLS
+            + """
+    start = threading.Thread.start
+    def slow_start(thread):
+        if thread.name == "curl-interceptor-dispatcher":
+            time.sleep(1)
+        start(thread)
+    threading.Thread.start = slow_start
+    first = threading.Thread(target=timed, args=(ours, 1))
+    first.start()
+    time.sleep(0.2)
+    slowest = max(timed(ours, 100))
+    first.join()
+    assert pipeline.flush(5)
+    assert pipeline.stats().delivered == 101, pipeline.stats()
+    print(json.dumps({"slowest": slowest}))
+""",
+            hook=receiver.url("/hook"),
+        )
+    )
+
+    assert told["slowest"] < 0.5, told
