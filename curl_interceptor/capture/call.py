@@ -37,7 +37,19 @@ class Capture:
     exempt: Idents of the threads that deliver at the moment: what they send is not captured.
     """
 
-    __slots__ = ("_called", "_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses", "_wanted", "paused")
+    __slots__ = (
+        "_called",
+        "_errors",
+        "_exempt",
+        "_others",
+        "_policy",
+        "_screen",
+        "_sink",
+        "_slower_than",
+        "_statuses",
+        "_wanted",
+        "paused",
+    )
 
     def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
         self._exempt = exempt
@@ -57,7 +69,10 @@ class Capture:
         """Capture nothing, or go on: what is paused has a screen that nothing passes, which costs a caller no more."""
         self.paused = paused
         screen = Screen() if paused else self._wanted
-        self._screen, self._statuses, self._errors = screen, screen.statuses, screen.errors
+        self._screen = screen
+        # Its parts are asked without a call: this is what every request of the app pays for.
+        self._statuses, self._errors = screen.statuses, screen.errors
+        self._slower_than, self._others = screen.slower_than, screen.others
 
     def tee(self, request: PreparedRequest) -> Tee | None:
         """Return what sees the body pass while it is sent; None if it can be looked at afterwards."""
@@ -87,7 +102,9 @@ class Capture:
             elapsed = now - began
             status = response.status_code
             self._called(request.url, status, now)
-            wanted = status in self._statuses or self._screen.passes(status, elapsed)
+            wanted = status in self._statuses or elapsed > self._slower_than
+            if not wanted and self._others:
+                wanted = self._screen.passes(status, elapsed)
             # Where errors are wanted every body is watched: it may break.
             if not (wanted or self._errors) or threading.get_ident() in self._exempt:
                 return

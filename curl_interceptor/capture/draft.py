@@ -112,7 +112,18 @@ class Draft:
         else:
             head = (None, "none", 0) if body is None else body_head(body, request.headers, policy)
         self._sink = sink
-        self._facts = (request.method, request.url, snapshot(request.headers), head, _given(*options), began, elapsed)
+        headers = request.headers
+        try:  # its values are the pairs that `items` would make anew, ten times as slowly
+            plain = type(headers) is CaseInsensitiveDict
+            sent = tuple(headers._store.values()) if plain else snapshot(headers)  # type: ignore[attr-defined]
+        except AttributeError:
+            sent = snapshot(headers)
+        args, kwargs = options
+        if args or kwargs.get("proxies"):
+            given = _given(args, kwargs)
+        else:  # what nearly every call comes down to
+            given = kwargs.get("timeout"), kwargs.get("verify", True), kwargs.get("cert"), ()
+        self._facts = (request.method, request.url, sent, head, given, began, elapsed)
         self.recorder = recording.current
         """Who records it instead of having it delivered, if anybody does."""
         self._head: tuple[Any, ...] | None = None
@@ -131,10 +142,11 @@ class Draft:
         """How the response's body ended; None while it is open."""
         if response is not None:
             raw = response.raw
-            container = getattr(getattr(raw, "headers", None), "_container", None)
-            # urllib3's headers are lists of a name and its values, in which repeated ones are kept apart.
-            got = tuple(container.values()) if type(container) is dict else snapshot(response.headers)
-            self._head = (response.status_code, response.reason, getattr(raw, "version", None), got)
+            try:  # urllib3's headers are lists of a name and its values, in which repeated ones are kept apart
+                version, got = raw.version, tuple(raw.headers._container.values())
+            except AttributeError:  # another library's
+                version, got = getattr(raw, "version", None), snapshot(response.headers)
+            self._head = (response.status_code, response.reason, version, got)
             self._retried = retried_before_answer(raw)
             if policy.peer:
                 self._peer = peer_of(raw)
@@ -171,8 +183,12 @@ class Draft:
                 return
             if state != "missing":
                 self._ended_at = perf_counter()
-            url, headers, (body, *_) = self._facts[1:4]
-            size = _OVERHEAD + len(url or "") + (len(body) if body else 0)
+            _, url, headers, (body, _, _), _, _, _ = self._facts
+            size = _OVERHEAD
+            if url:
+                size += len(url)
+            if body:
+                size += len(body)
             for name, value in self._context:
                 size += 200 + len(name) + len(value)
             try:
@@ -281,10 +297,6 @@ def _plain_timeout(timeout: Any) -> Any:
 
 def snapshot(headers: Any) -> RawHeaders:
     """Return the headers as they are now: the same request may be sent again with others."""
-    if type(headers) is CaseInsensitiveDict:
-        store = getattr(headers, "_store", None)
-        if store is not None:  # its values are the pairs that `items` would make anew, ten times as slowly
-            return tuple(store.values())
     return tuple(headers.items()) if headers else ()
 
 

@@ -36,11 +36,12 @@ class BodyWatch(Protocol):
 
 def watch(raw: Any, observer: BodyWatch) -> bool:
     """Let an observer see the body of a response pass; False if this kind of response cannot be watched."""
-    twin = _twins.get(type(raw)) or _twin_of(type(raw))
+    kind = type(raw)
+    twin = _twins.get(kind) or _twin_of(kind)
     if twin is None:
         return False
-    raw.__dict__[_KEY] = observer
     raw.__class__ = twin
+    raw.__dict__[_KEY] = observer
     return True
 
 
@@ -93,13 +94,16 @@ def _passing(kind: Any, name: str) -> Callable[..., Iterator[bytes]]:
     pieces = getattr(kind, name)
 
     def passing(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        observer = _leave(self, kind)
+        # As in _leave, which costs the caller a call.
+        self.__class__ = kind
+        observer = self.__dict__.pop(_KEY, None)
         if observer is None:
             yield from pieces(self, *args, **kwargs)
             return
+        note = observer.note
         try:
             for data in pieces(self, *args, **kwargs):
-                observer.note(data)
+                note(data)
                 yield data
         except GeneratorExit:  # left in the middle: the rest may be read otherwise, or never
             if self.closed:

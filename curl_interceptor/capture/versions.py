@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from requests.adapters import HTTPAdapter
+from urllib3 import __version__  # type: ignore[attr-defined]
 
 __all__ = ["FIND_CONNECTION", "URLLIB3_USER_AGENT"]
 
@@ -15,5 +14,5 @@ FIND_CONNECTION = next(
 )
 """The method by which `HTTPAdapter.send` finds its pool: the last before requests 2.32.0, the first from 2.32.2."""
 
-URLLIB3_USER_AGENT = f"python-urllib3/{version('urllib3')}"
+URLLIB3_USER_AGENT = f"python-urllib3/{__version__}"
 """What urllib3 sends as `User-Agent` when the app sends none (`urllib3.connection._get_default_user_agent`)."""

@@ -81,7 +81,7 @@ class Dispatcher:
         self.hopeless = False
         """Set shortly before the deadline: what fallbacks can take is theirs now."""
         self.ended = False
-        self.open: dict[int, tuple[float, Draft]] = {}
+        self.open: dict[Draft, float] = {}
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
         self._requests: deque[Callable[[], object]] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
@@ -301,7 +301,7 @@ class Dispatcher:
                 self._unmatched += not wanted
 
     def _end_open(self, now: float) -> None:
-        for when, draft in list(self.open.values()):
+        for draft, when in list(self.open.items()):
             if when > now:
                 return
             draft.end("missing")
@@ -390,7 +390,7 @@ class Dispatcher:
         return min([self._next_open(), *due])
 
     def _next_open(self) -> float:
-        for when, _ in list(self.open.values())[:1]:
+        for when in list(self.open.values())[:1]:
             return when
         return inf
 
@@ -435,7 +435,7 @@ class Dispatcher:
         """From now on deliver against a deadline: no batch, no backoff, no second chance."""
         self._local.inline = exiting
         self.deadline = deadline
-        for _, draft in list(self.open.values()):  # bodies that are still read go without
+        for draft in list(self.open):  # bodies that are still read go without
             draft.end("missing")
         self.wake()
 

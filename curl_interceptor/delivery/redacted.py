@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from secrets import token_hex
 
 from ..records.exchange import Exchange
 from ..records.record import Record
@@ -62,7 +62,7 @@ class Redacted:
         return bare
 
     def _named(self) -> str:
-        self._id = self._id or str(uuid4())
+        self._id = self._id or token_hex(16)
         return self._id
 
     @property
