@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -18,23 +18,40 @@ __all__ = ["INSPECTOR", "MattermostInspector"]
 
 # The server rewrites what is meant for Slack, in code as well: <!here>, <@user>, <link|text>. See `ProcessSlackText`
 # and `linkWithTextRegex` in https://github.com/mattermost/mattermost/tree/master/server/channels/app
-_FOR_SLACK = re.compile(r"<(?=!(?:channel|here|all)>|@[A-Za-z0-9]+>|[^<|>]+\|)")
-_LESS = "'\"$(printf '\\074')\"'"  # a "<" to every shell, between single quotes; commands have it nowhere else
+_FOR_SLACK = re.compile(r"\\?<(?=!(?:channel|here|all)>|@[A-Za-z0-9]+>|[^<|>]+\|)")
 _LOOKS_LESS = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
 
 
-def _kept(text: str, less: str) -> str:
-    """Return a text that the server leaves as it is, with another sign for each `<` that would begin such a thing."""
-    return "\n".join(_kept_line(line, less) for line in text.split("\n"))
+def _kept_command(command: str) -> str:
+    """Return a command that the server leaves as it is, and that is the same to every shell."""
+    return _kept(command, _printed)
 
 
-def _kept_line(line: str, less: str) -> str:
+def _kept_text(text: str) -> str:
+    """Return a text that the server leaves as it is, and that looks the same."""
+    return _kept(text, lambda found: found.replace("<", _LOOKS_LESS))
+
+
+def _printed(found: str) -> str:
+    """Let printf say a `<`, which commands have between single quotes only.
+
+    Without double quotes: fish 3.6 misreads a `$` in what comes after them. A backslash would hide the quote.
+    """
+    before = found[:-1] * 2  # a backslash, if any, which has to be two where no quotes are
+    return f"'{before}$(printf '\\074')'"
+
+
+def _kept(text: str, instead: Callable[[str], str]) -> str:
+    return "\n".join(_kept_line(line, instead) for line in text.split("\n"))
+
+
+def _kept_line(line: str, instead: Callable[[str], str]) -> str:
     last = line.rfind(">")
-    return _FOR_SLACK.sub(lambda found: less if found.end() < last else "<", line)
+    return _FOR_SLACK.sub(lambda found: instead(found[0]) if found.end() < last else found[0], line)
 
 
 def _length(text: str) -> int:
-    return len(_kept(text, _LESS))
+    return len(_kept_command(text))
 
 
 # The server divides longer texts wherever 16,383 characters end. Databases of old have 4,000.
@@ -175,26 +192,26 @@ def _written(message: Message) -> str:
     if message.request:
         lines.append(_code(message.request))
     if message.command:
-        lines.append(_fence(_kept(message.command, _LESS), "sh"))
+        lines.append(_fence(_kept_command(message.command), "sh"))
     lines += [f"**{name}** {_code(value)}" for name, value in message.facts]
     if message.origin:
         lines.append(_code(message.origin))
     for name, text, language in message.sections:
-        lines.append(f"**{name}**\n{_fence(unfenced(_kept(text, _LOOKS_LESS)), language)}")
+        lines.append(f"**{name}**\n{_fence(unfenced(_kept_text(text)), language)}")
     return "\n".join(lines)
 
 
 def _plain_text(group: Sequence[Message]) -> str:
     fences = []
     for message in group:
-        fences.append(_fence(unfenced(_kept(message.summary, _LOOKS_LESS))))
+        fences.append(_fence(unfenced(_kept_text(message.summary))))
         if message.command:
-            fences.append(_fence(_kept(message.command, _LESS), "sh"))
+            fences.append(_fence(_kept_command(message.command), "sh"))
     return "\n".join(fences)
 
 
 def _code(text: str) -> str:
-    return in_code(_kept(text, _LOOKS_LESS))
+    return in_code(_kept_text(text))
 
 
 def _fence(text: str, language: str = "") -> str:

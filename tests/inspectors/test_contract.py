@@ -35,7 +35,7 @@ def told(name, entries, plain=False):
 def same_command(command, record):
     """Whether a command in a message is that of the record, or says that it cannot be run.
 
-    A service may need it in other words: `"$(printf '\\074')"` is a "<", and quotes that hold nothing are nothing.
+    A service may need it in other words: `$(printf '\\074')` is a "<", and quotes that hold nothing are nothing.
     """
     if "not runnable" in command:
         return True
@@ -43,7 +43,8 @@ def same_command(command, record):
 
 
 def _plainer(command):
-    return command.replace("'\"$(printf '\\074')\"'", "<").replace("''", "").replace('""', "")
+    command = command.replace("'$(printf '\\074')'", "<").replace("'\\\\$(printf '\\074')'", "\\<")
+    return command.replace("''", "").replace('""', "")
 
 
 @every_inspector
