@@ -18,7 +18,9 @@ __all__ = ["INSPECTOR", "MattermostInspector"]
 
 # The server rewrites what is meant for Slack, in code as well: <!here>, <@user>, <link|text>. See `ProcessSlackText`
 # and `linkWithTextRegex` in https://github.com/mattermost/mattermost/tree/master/server/channels/app
-_FOR_SLACK = re.compile(r"\\?<(?=!(?:channel|here|all)>|@[A-Za-z0-9]+>|[^<|>]+\|)")
+_CALL = re.compile(r"\\?<(?=!(?:channel|here|all)>|@[A-Za-z0-9]+>)")
+_UP_TO_A_BAR = re.compile(r"[^|>]+[|>]?")
+_LESS = re.compile(r"\\?<")
 _LOOKS_LESS = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
 
 
@@ -46,8 +48,15 @@ def _kept(text: str, instead: Callable[[str], str]) -> str:
 
 
 def _kept_line(line: str, instead: Callable[[str], str]) -> str:
+    line = _CALL.sub(lambda found: instead(found[0]), line)
     last = line.rfind(">")
-    return _FOR_SLACK.sub(lambda found: instead(found[0]) if found.end() < last else found[0], line)
+
+    def without_links(piece: re.Match[str]) -> str:
+        # All of them: without the last one, the one before would begin the link.
+        begins = piece[0].endswith("|") and piece.end() < last
+        return _LESS.sub(lambda found: instead(found[0]), piece[0]) if begins else piece[0]
+
+    return _UP_TO_A_BAR.sub(without_links, line)
 
 
 def _length(text: str) -> int:
