@@ -305,7 +305,7 @@ def test_an_app_mocked_by_responses_goes_on_working():
         ({"inspectors": ["http://"]}, ["no host"]),
         ({"inspectors": ["http://x:99999/"]}, ["port"]),
         ({"inspectors": ["http://x/a b"]}, ["white space"]),
-        ({"inspectors": ["https://hooks.slack.com/services/T0/B0/xyz"]}, ["Slack", "does not exist yet"]),
+        ({"inspectors": ["https://hooks.slack.com/workflows/T0/xyz"]}, ["SlackInspector", "incoming webhook"]),
         ({"inspectors": ["https://discord.com/channels/1/abc"]}, ["DiscordInspector", "Copy Webhook URL"]),
         ({"inspectors": [42]}, ["inspectors", "int"]),
         ({"inspectors": 42}, ["inspectors", "int"]),
@@ -388,7 +388,7 @@ def test_no_message_repeats_a_webhook_url():
     """
     for url in [
         "https://discord.com/api/webhooks/1/s3cr3t/slack",
-        "https://hooks.slack.com/services/T0/B0/s3cr3t",
+        "https://hooks.slack.com/services/T0/s3cr3t",
         "ftp://x/s3cr3t",
         "https://x:bad/s3cr3t",
         "https://x/s3cr3t\n",

@@ -7,6 +7,9 @@ from .discord import DiscordInspector
 from .file import FileInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
+from .mattermost import MattermostInspector
+from .rocketchat import RocketChatInspector
+from .slack import SlackInspector
 from .webhook import WebhookInspector
 
 __all__ = [
@@ -17,6 +20,9 @@ __all__ = [
     "Inspector",
     "LazyInspector",
     "LoggingInspector",
+    "MattermostInspector",
     "Payload",
+    "RocketChatInspector",
+    "SlackInspector",
     "WebhookInspector",
 ]

@@ -14,8 +14,6 @@ __all__ = ["inspector_for"]
 
 # Services that want messages of their own shape, and cannot be served by the generic webhook.
 _NOT_BUILT_YET = {
-    "hooks.slack.com": "Slack",
-    "hooks.slack-gov.com": "Slack",
     "api.telegram.org": "Telegram",
     "chat.googleapis.com": "Google Chat",
     "webhook.office.com": "Microsoft Teams",
