@@ -93,7 +93,8 @@ class Endpoints:
     def __init__(self, *sources: Source, token: str | None, public: Collection[str], strict: bool, hosts: bool) -> None:
         for source in sources:
             if not callable(getattr(source, "stats", None)):
-                raise ConfigurationError(f"sources must be pipelines or adapters, got {shown(source)}")
+                kind = type(source).__name__  # and not its text: a token that was given without its name is a secret
+                raise ConfigurationError(f"sources must be pipelines or adapters, got a {kind}; a token is token=...")
         if isinstance(public, str) or not isinstance(public, Collection) or not set(public) <= set(PATHS):
             raise ConfigurationError(f"public must be some of {', '.join(PATHS)}, got {shown(public)}")
         check_flag("strict", strict)

@@ -387,3 +387,12 @@ def test_http_1_0_over_a_socket_is_taken_for_a_proxy():
             answer.begin()
             assert answer.status == 403
             answer.read()
+
+
+def test_a_token_that_was_given_without_its_name_is_refused_and_not_shown():
+    """
+    The message ends up in a log; it says how to write it.
+    """
+    with pytest.raises(ConfigurationError, match="token=") as caught:
+        endpoints("s3cr3t-token")
+    assert "s3cr3t" not in str(caught.value)
