@@ -23,6 +23,7 @@ from .inspectors import (
     LazyInspector,
     LoggingInspector,
     Payload,
+    TeamsInspector,
     WebhookInspector,
 )
 from .observe.stats import InspectorStats, Stats
@@ -70,6 +71,7 @@ __all__ = [
     "Redaction",
     "RetryPolicy",
     "Stats",
+    "TeamsInspector",
     "Throttled",
     "UNREDACTED",
     "TransportPolicy",

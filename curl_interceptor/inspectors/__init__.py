@@ -6,6 +6,7 @@ from .base import Answer, Entry, Inspector, Payload
 from .discord import DiscordInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
+from .teams import TeamsInspector
 from .webhook import WebhookInspector
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "LazyInspector",
     "LoggingInspector",
     "Payload",
+    "TeamsInspector",
     "WebhookInspector",
 ]

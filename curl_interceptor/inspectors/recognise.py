@@ -17,9 +17,6 @@ _NOT_BUILT_YET = {
     "hooks.slack-gov.com": "Slack",
     "api.telegram.org": "Telegram",
     "chat.googleapis.com": "Google Chat",
-    "webhook.office.com": "Microsoft Teams",
-    "logic.azure.com": "Microsoft Teams",
-    "api.powerplatform.com": "Microsoft Teams",
 }
 
 
