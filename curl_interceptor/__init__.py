@@ -24,6 +24,7 @@ from .inspectors import (
     LoggingInspector,
     Payload,
     TeamsInspector,
+    TelegramInspector,
     WebhookInspector,
 )
 from .observe.stats import InspectorStats, Stats
@@ -72,6 +73,7 @@ __all__ = [
     "RetryPolicy",
     "Stats",
     "TeamsInspector",
+    "TelegramInspector",
     "Throttled",
     "UNREDACTED",
     "TransportPolicy",

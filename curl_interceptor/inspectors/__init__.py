@@ -7,6 +7,7 @@ from .discord import DiscordInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .teams import TeamsInspector
+from .telegram import TelegramInspector
 from .webhook import WebhookInspector
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "LoggingInspector",
     "Payload",
     "TeamsInspector",
+    "TelegramInspector",
     "WebhookInspector",
 ]

@@ -15,7 +15,6 @@ __all__ = ["inspector_for"]
 _NOT_BUILT_YET = {
     "hooks.slack.com": "Slack",
     "hooks.slack-gov.com": "Slack",
-    "api.telegram.org": "Telegram",
     "chat.googleapis.com": "Google Chat",
 }
 
@@ -32,7 +31,7 @@ def inspector_for(url: str) -> Inspector:
     for name in names():
         found = inspector_class(name)
         if any(_belongs(host, known) for known in found.hosts):
-            return found(url)
+            return found.from_url(url)
     for known, service in _NOT_BUILT_YET.items():
         if _belongs(host, known):
             raise ConfigurationError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from curl_interceptor import Payload, TeamsInspector
 
-SIZE = (730, 840)
+SIZE = (730, 740)
 _STYLE = """
 * { box-sizing: border-box } body { margin: 0; padding: 16px; background: #f5f5f5; color: #242424;
 font: 14px/1.4 "Noto Sans", "DejaVu Sans", sans-serif } .message { display: flex; gap: 12px }
