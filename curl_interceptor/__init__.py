@@ -19,6 +19,7 @@ from .errors import (
 from .inspectors import (
     Answer,
     DiscordInspector,
+    GoogleChatInspector,
     Inspector,
     LazyInspector,
     LoggingInspector,
@@ -58,6 +59,7 @@ __all__ = [
     "DeadEndpoint",
     "DeliveryError",
     "DiscordInspector",
+    "GoogleChatInspector",
     "Inspector",
     "InspectorStats",
     "LanePolicy",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .base import Answer, Entry, Inspector, Payload
 from .discord import DiscordInspector
+from .googlechat import GoogleChatInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .teams import TeamsInspector
@@ -14,6 +15,7 @@ __all__ = [
     "Answer",
     "DiscordInspector",
     "Entry",
+    "GoogleChatInspector",
     "Inspector",
     "LazyInspector",
     "LoggingInspector",

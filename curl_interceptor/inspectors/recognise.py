@@ -15,7 +15,6 @@ __all__ = ["inspector_for"]
 _NOT_BUILT_YET = {
     "hooks.slack.com": "Slack",
     "hooks.slack-gov.com": "Slack",
-    "chat.googleapis.com": "Google Chat",
 }
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from curl_interceptor import Payload, TelegramInspector
 
-SIZE = (730, 830)
+SIZE = (730, 740)
 _STYLE = """
 * { box-sizing: border-box } body { margin: 0; padding: 16px; background: #c9dbb8; color: #000;
-font: 15px/1.4 "Noto Sans", "DejaVu Sans", "Noto Color Emoji", sans-serif } .bubble { background: #fff; width: 660px;
+font: 15px/1.4 "Noto Sans", "DejaVu Sans", sans-serif } .bubble { background: #fff; width: 660px;
 border-radius: 12px 12px 12px 4px; padding: 8px 14px 10px; white-space: pre-wrap; overflow-wrap: anywhere }
 .name { color: #3a8fd6; font-weight: 600; white-space: normal } .time { color: #8a9aa5; font-size: 12px;
 text-align: right }
@@ -20,7 +20,10 @@ code { font: 13px/1.4 "DejaVu Sans Mono", monospace; color: #2b6ca3 }
 pre { font: 12.5px/1.4 "DejaVu Sans Mono", monospace; background: #eef6fc; border-left: 3px solid #3a8fd6;
 margin: 4px 0;
 border-radius: 4px; padding: 4px 8px 7px; white-space: pre-wrap } pre small { display: block; color: #3a8fd6 }
+.light { display: inline-block; width: 14px; height: 14px; border-radius: 50%; vertical-align: -2px }
 """
+# Drawn, since not every machine has a font with them.
+_LIGHTS = {"🔴": "#dd2e44", "🟠": "#f4900c", "🔵": "#55acee"}
 
 
 def inspector() -> TelegramInspector:
@@ -43,6 +46,8 @@ def _message(payload: Payload) -> str:
         end = start + 2 * entity["length"]
         shown += _marked(_plain(text[start:end]), entity)
     shown = (shown + _plain(text[end:])).replace("</pre>\n", "</pre>").replace("\n<pre>", "<pre>")
+    for light, colour in _LIGHTS.items():
+        shown = shown.replace(light, f"<span class=light style='background: {colour}'></span>")
     name = "<div class=name>Night watch</div>"
     return f"<div class=bubble>{name}{shown}<div class=time>14:02</div></div>"
 
