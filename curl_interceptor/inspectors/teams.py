@@ -33,10 +33,11 @@ _SPACES = re.compile(" (?= )")
 # What connectors say with status 200: "… failed with error: Microsoft Teams endpoint returned HTTP error 429 with …".
 _INNER_STATUS = re.compile(r"(?:error|status|code)\W{1,4}([45][0-9]{2})\b", re.IGNORECASE)
 _COMPLAINT = re.compile(
-    r"error|fail|denied|refused|exception|invalid|\bbad\b|required|throttl|too many|limit|not found|disabled|expired",
+    r"error|fail|denied|refused|exception|invalid|\bbad\b|required|throttl|too |limit|exceed|not found|expired",
     re.IGNORECASE,
 )
-_THROTTLED = re.compile(r"throttl|too many|limit", re.IGNORECASE)
+_THROTTLED = re.compile(r"throttl|too many|rate.?limit|quota", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"too (?:large|big|long)|\bsize\b", re.IGNORECASE)
 # What a flow says in its JSON, when that tells more than the status.
 _REASONS = {
     "WorkflowTriggerIsNotEnabled": "the flow is turned off",
@@ -128,6 +129,8 @@ class TeamsInspector(Inspector):
             except DeliveryError as error:
                 error.args = (f"{said} words of an error {inner[1]}",)
                 raise
+        if _TOO_LARGE.search(text):
+            raise BadPayload(f"{said} words of a size", too_large=True)
         wait = retry_after(answer.headers)
         if _THROTTLED.search(text):
             raise Throttled(f"{said} words of a limit", retry_after=wait)

@@ -218,6 +218,7 @@ def test_a_command_of_the_plain_form_sends_what_the_app_sent(tmp_path):
         (Answer(200, {}, WORDS.format(503).encode()), Transient, "HTTP 200 with words of an error 503"),
         (Answer(200, {}, b"Webhook message delivery failed with error: Error contacting Microsoft Teams endpoint"),
          Transient, "HTTP 200 with words of an error"),
+        (Answer(200, {}, b"Message size exceeds the limit of 28 KB."), BadPayload, "HTTP 200 with words of a size"),
         (Answer(202, {}, b"Rate limit is exceeded."), Throttled, "HTTP 202 with words of a limit"),
         (Answer(200, {}, b'{"error": {"code": 429}}'), Throttled, "HTTP 200 with words of an error 429"),
         (Answer(200, {}, b"\n<html>Sign in"), DeadEndpoint, "HTTP 200 with a web page, as Teams never answers"),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from curl_interceptor import GoogleChatInspector, Payload
 
-SIZE = (730, 800)
+SIZE = (730, 670)
 _STYLE = """
 * { box-sizing: border-box } body { margin: 0; padding: 16px; background: #fff; color: #1f1f1f;
 font: 14px/1.45 "Noto Sans", "DejaVu Sans", sans-serif } .message { display: flex; gap: 12px }
