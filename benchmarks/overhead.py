@@ -1,12 +1,16 @@
 """
 What capturing costs the caller, against a plain session and against a floor, in one run.
 
-    python benchmarks/overhead.py [--requests 1500] [--only captured,unwanted]
+    python benchmarks/overhead.py [--requests 1500] [--only captured,OpenTelemetry]
 
 Requests of all variants are interleaved one by one, one per 4 ms, each to a server in a process of its own. The floor
 is what any hand-over to a thread costs: two clock reads, a tuple, and `queue.Queue.put_nowait` to a thread that waits
 in `get`. Each figure is the median of a variant minus the median of the plain session; the ratio to the floor is what
-to quote, since the machine's speed drifts.
+to quote, since the machine's speed drifts. Plain is what two plain sessions measure together; what one of them "adds"
+to that is noise, and so is a difference of that size anywhere else. All sessions share one pool of connections.
+
+What else could be picked is in the same table if it is installed: OpenTelemetry, Sentry, curlify. `tox -e benchmark`
+installs all of them.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+from peers import Variant, peers
 
 from curl_interceptor import BatchPolicy, CurlInterceptor, Match, Pipeline, WebhookInspector
 from curl_interceptor.observe.calls import Calls
@@ -81,43 +86,57 @@ def session(adapter: requests.adapters.HTTPAdapter) -> requests.Session:
     return made
 
 
-def variants(api: str, webhooks: str) -> dict[str, tuple[requests.Session, str]]:
-    """Every variant: its session, and the path that it asks for."""
-    hook = webhooks + "/status/204"
+def variants(webhooks: str) -> dict[str, Variant]:
+    """Every variant, the plain sessions and the floor first."""
+    hook, failing, large = webhooks + "/status/204", "/status/500", "/bytes/1048576"
     many = [f"{hook}?{number}" for number in range(100)]
+    everything = Match(statuses=range(200, 600))
+    ours = {
+        "captured": (interceptor(hook), failing),
+        "captured, 100 inspectors": (interceptor(*many, match=Match(statuses=500, sample=0.01)), failing),
+        "captured, webhook slow": (interceptor(webhooks + "/slow/1000"), failing),
+        "captured, webhook hangs": (interceptor(webhooks + "/hang"), failing),
+        "captured, webhook fails": (interceptor(webhooks + "/status/503"), failing),
+        "captured, webhook refuses": (interceptor("http://127.0.0.1:9/hook"), failing),
+        "not wanted": (interceptor(hook), "/status/200"),
+        "not wanted, errors neither": (interceptor(hook, match=Match(statuses="5xx")), "/status/200"),
+        "captured, 1 MiB": (interceptor(hook, match=everything), large),
+    }
     return {
-        "plain": (session(requests.adapters.HTTPAdapter()), "/status/500"),
-        "floor": (session(Floor()), "/status/500"),
-        "captured": (session(interceptor(hook)), "/status/500"),
-        "captured, 100 inspectors": (
-            session(interceptor(*many, match=Match(statuses=500, sample=0.01))),
-            "/status/500",
-        ),
-        "captured, webhook hangs": (session(interceptor(webhooks + "/hang")), "/status/500"),
-        "captured, webhook refuses": (session(interceptor("http://127.0.0.1:9/hook")), "/status/500"),
-        "unwanted (200)": (session(interceptor(hook)), "/status/200"),
-        "unwanted (200), no errors": (session(interceptor(hook, match=Match(statuses="5xx"))), "/status/200"),
-        "plain, 1 MiB": (session(requests.adapters.HTTPAdapter()), "/bytes/1048576"),
-        "captured, 1 MiB": (session(interceptor(hook, match=Match(statuses=range(200, 600)))), "/bytes/1048576"),
+        "plain": Variant(session(requests.adapters.HTTPAdapter()), failing),
+        "floor": Variant(session(Floor()), failing),
+        "plain again": Variant(session(requests.adapters.HTTPAdapter()), failing),
+        "plain, 1 MiB": Variant(session(requests.adapters.HTTPAdapter()), large),
+        **{name: Variant(session(adapter), path) for name, (adapter, path) in ours.items()},
+        **peers(failing, hook),
     }
 
 
-def measure(chosen: dict[str, tuple[requests.Session, str]], api: str, count: int) -> dict[str, list[float]]:
+def share_connections(chosen: dict[str, Variant]) -> None:
+    """Let all variants use one pool, and so one connection and one thread of the server: they differ by 20 µs."""
+    pools = chosen["plain"].session.get_adapter("http://").poolmanager  # type: ignore[attr-defined]
+    for variant in chosen.values():
+        variant.session.get_adapter("http://").poolmanager = pools  # type: ignore[attr-defined]
+
+
+def measure(chosen: dict[str, Variant], api: str, count: int) -> dict[str, list[float]]:
     """Time requests of all variants in turn, in an order that changes, one per 4 ms."""
+    share_connections(chosen)
     times: dict[str, list[float]] = {name: [] for name in chosen}
     names = list(chosen)
-    for name in names * 20:
-        chosen[name][0].get(api + chosen[name][1])
     slot = time.perf_counter()
-    for _ in range(count):
+    for number in range(-20, count):
         random.shuffle(names)
         for name in names:
-            made, path = chosen[name]
+            made, path, around = chosen[name]
             slot = max(slot + PACE, time.perf_counter())
             time.sleep(max(0.0, slot - time.perf_counter()))
-            began = time.perf_counter()
-            made.get(api + path)
-            times[name].append(time.perf_counter() - began)
+            with around():
+                began = time.perf_counter()
+                made.get(api + path)
+                taken = time.perf_counter() - began
+            if number >= 0:  # the first ones open connections and start threads
+                times[name].append(taken)
     return times
 
 
@@ -133,29 +152,33 @@ def loop(call: Callable[[], object], *, count: int = 200_000) -> float:
 
 
 def report(times: dict[str, list[float]]) -> None:
-    """Print the table."""
+    """Print the table, in Markdown."""
     median = {name: statistics.median(taken) * 1e6 for name, taken in times.items()}
-    floor = median["floor"] - median["plain"]
-    print(f"{'variant':<28}{'median µs':>10}{'p99 µs':>10}{'added µs':>10}{'of floor':>10}")
+    plain = statistics.median(times["plain"] + times["plain again"]) * 1e6
+    floor = median["floor"] - plain
+    print("| variant | median µs | p99 µs | added µs | of the floor |")
+    print("|---|--:|--:|--:|--:|")
     for name, taken in times.items():
-        base = "plain, 1 MiB" if "1 MiB" in name else "plain"
-        added = median[name] - median[base]
+        added = median[name] - (median["plain, 1 MiB"] if "1 MiB" in name else plain)
         p99 = statistics.quantiles(taken, n=100)[98] * 1e6
-        print(f"{name:<28}{median[name]:>10.1f}{p99:>10.1f}{added:>10.1f}{added / floor:>10.2f}")
+        print(f"| {name} | {median[name]:.0f} | {p99:.0f} | {added:.1f} | {added / floor:.2f} |")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--requests", type=int, default=1_000, help="requests of each variant")
-    parser.add_argument("--only", default="", help="names of variants, parted by commas; plain and floor always run")
+    parser.add_argument("--only", default="", help="names of variants without their commas, parted by commas")
     options = parser.parse_args()
-    only = [part.strip() for part in options.only.split(",") if part.strip()]
+    only = {part.strip() for part in options.only.split(",") if part.strip()}
     with server() as api, server() as webhooks:
-        chosen = variants(api, webhooks)
+        chosen = variants(webhooks)
         if only:
-            keep = {"plain", "floor", "plain, 1 MiB"} if any("MiB" in part for part in only) else {"plain", "floor"}
-            chosen = {name: pair for name, pair in chosen.items() if name in keep or any(name == part for part in only)}
+            only |= {"plain", "floor", "plain again"}
+            only |= {"plain, 1 MiB"} if any("1 MiB" in name for name in only) else set()
+            chosen = {
+                name: variant for name, variant in chosen.items() if name.replace(",", "") in only or name in only
+            }
         report(measure(chosen, api, options.requests))
     screen = Screen(frozenset(range(400, 600)), True, 2.0)
     print(f"\nthe screen by itself, for what nobody wants: {loop(lambda: screen.passes(200, 0.1)) * 1e6:.2f} µs")

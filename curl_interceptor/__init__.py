@@ -19,6 +19,7 @@ from .errors import (
 from .inspectors import (
     Answer,
     DiscordInspector,
+    FileInspector,
     GoogleChatInspector,
     Inspector,
     LazyInspector,
@@ -39,6 +40,8 @@ from .policies import (
     RetryPolicy,
     TransportPolicy,
 )
+from .pool_manager import CapturePoolManager, CaptureProxyManager
+from .records.context import context, set_context
 from .records.match import Match, Matcher
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
@@ -49,8 +52,10 @@ __all__ = [
     "BadPayload",
     "BatchPolicy",
     "BreakerPolicy",
-    "CapturePolicy",
     "CaptureMixin",
+    "CapturePolicy",
+    "CapturePoolManager",
+    "CaptureProxyManager",
     "CircuitOpen",
     "ConfigurationError",
     "Cooldown",
@@ -59,6 +64,7 @@ __all__ = [
     "DeadEndpoint",
     "DeliveryError",
     "DiscordInspector",
+    "FileInspector",
     "GoogleChatInspector",
     "Inspector",
     "InspectorStats",
@@ -82,7 +88,9 @@ __all__ = [
     "Transient",
     "WebhookInspector",
     "__version__",
+    "context",
     "mount",
     "render",
+    "set_context",
     "to_curl",
 ]

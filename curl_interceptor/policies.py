@@ -90,12 +90,15 @@ class CapturePolicy:
         Head of each body that is kept, in bytes, 0 to 16 MiB. 0 keeps none. Default 64 KiB.
     content_types:
         Content types whose bodies are kept, such as `["application/json", "text/*"]`; a body without a content type
-        is kept. None (the default) keeps every body.
+        is kept, and `*` stands for any characters. None (the default) keeps every body.
+    peer:
+        Whether the address of the other end of the connection is kept, which takes a system call more. Default False.
     """
 
     request_body: int = 64 * KIB
     response_body: int = 64 * KIB
     content_types: Collection[str] | None = None
+    peer: bool = False
 
     def __post_init__(self) -> None:
         for name in ("request_body", "response_body"):
@@ -108,8 +111,8 @@ class CapturePolicy:
                 raise ConfigurationError(
                     f"capture: content_types must be a list such as ['application/json', 'text/*'], got {types!r}"
                 )
-            kept = tuple("" if one == "*/*" else one.strip().lower().removesuffix("*") for one in types)
-            object.__setattr__(self, "content_types", kept)
+            object.__setattr__(self, "content_types", tuple(one.strip().lower() for one in types))
+        check_flag("capture: peer", self.peer)
 
 
 @dataclass(frozen=True)

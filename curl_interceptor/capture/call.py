@@ -19,7 +19,9 @@ from ..observe.calls import EXCEPTION
 from ..policies import CapturePolicy
 from ..records.screen import Screen
 from . import response_body
-from .draft import Draft, Sink
+from .connection import Tee
+from .draft import Draft, Sink, has_wanted_type
+from .request_body import BodyTee, is_consumed
 
 __all__ = ["Capture"]
 
@@ -35,7 +37,19 @@ class Capture:
     exempt: Idents of the threads that deliver at the moment: what they send is not captured.
     """
 
-    __slots__ = ("_called", "_errors", "_exempt", "_policy", "_screen", "_sink", "_statuses", "_wanted", "paused")
+    __slots__ = (
+        "_called",
+        "_errors",
+        "_exempt",
+        "_others",
+        "_policy",
+        "_screen",
+        "_sink",
+        "_slower_than",
+        "_statuses",
+        "_wanted",
+        "paused",
+    )
 
     def __init__(self, screen: Screen, policy: CapturePolicy, sink: Sink, exempt: Set[int]) -> None:
         self._exempt = exempt
@@ -55,7 +69,23 @@ class Capture:
         """Capture nothing, or go on: what is paused has a screen that nothing passes, which costs a caller no more."""
         self.paused = paused
         screen = Screen() if paused else self._wanted
-        self._screen, self._statuses, self._errors = screen, screen.statuses, screen.errors
+        self._screen = screen
+        # Its parts are asked without a call: this is what every request of the app pays for.
+        self._statuses, self._errors = screen.statuses, screen.errors
+        self._slower_than, self._others = screen.slower_than, screen.others
+
+    def tee(self, request: PreparedRequest) -> Tee | None:
+        """Return what sees the body pass while it is sent; None if it can be looked at afterwards."""
+        try:
+            body = request.body
+            if not is_consumed(body) or threading.get_ident() in self._exempt:
+                return None
+            policy = self._policy
+            room = policy.request_body if has_wanted_type(request.headers, policy) else 0
+            return Tee(BodyTee(body, room))
+        except Exception:
+            self._sink.trouble()
+            return None
 
     def answered(
         self,
@@ -64,6 +94,7 @@ class Capture:
         kwargs: Mapping[str, Any],
         began: float,
         response: Response,
+        tee: Tee | None = None,
     ) -> None:
         """A response's headers came. `began` is on the clock of `perf_counter`."""
         try:
@@ -71,11 +102,13 @@ class Capture:
             elapsed = now - began
             status = response.status_code
             self._called(request.url, status, now)
-            wanted = status in self._statuses or self._screen.passes(status, elapsed)
+            wanted = status in self._statuses or elapsed > self._slower_than
+            if not wanted and self._others:
+                wanted = self._screen.passes(status, elapsed)
             # Where errors are wanted every body is watched: it may break.
             if not (wanted or self._errors) or threading.get_ident() in self._exempt:
                 return
-            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted)
+            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted, tee)
             raw = response.raw
             if getattr(raw, "length_remaining", None) == 0:
                 draft.end("none")
@@ -94,6 +127,7 @@ class Capture:
         kwargs: Mapping[str, Any],
         began: float,
         error: Exception,
+        tee: Tee | None = None,
     ) -> None:
         """The call ended in an exception."""
         try:
@@ -101,6 +135,7 @@ class Capture:
             elapsed = now - began
             self._called(request.url, EXCEPTION, now)
             if self._screen.passes_failure(elapsed) and threading.get_ident() not in self._exempt:
-                Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed).end("none", error)
+                draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, tee=tee)
+                draft.end("none", error)
         except Exception:
             self._sink.trouble()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from time import perf_counter, time
 from typing import Any, Protocol
 
@@ -19,7 +20,10 @@ from requests.structures import CaseInsensitiveDict
 
 from .. import recording
 from ..policies import CapturePolicy
+from ..records.context import labels
 from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts, failure_of
+from .attempts import retried_before_answer, retried_before_failure
+from .connection import Tee, peer_of
 from .target import sent_url
 from .versions import URLLIB3_USER_AGENT
 
@@ -65,15 +69,19 @@ class Draft:
     elapsed: Seconds until the response's headers came, or until it failed.
     response: The response, if there is one.
     wanted: False hands it over only if the response's body breaks.
+    tee: What saw the request's body pass, if it was consumed by the sending.
     """
 
     __slots__ = (
         "_chunks",
+        "_context",
         "_ended_at",
         "_facts",
         "_failure",
         "_head",
         "_left_at",
+        "_peer",
+        "_retried",
         "_room",
         "_seen",
         "_sink",
@@ -82,6 +90,9 @@ class Draft:
         "noted_at",
         "recorder",
     )
+
+    seen_as = _AS_THE_APP_SEES_IT
+    """Which exceptions of a body the app sees as which others."""
 
     def __init__(
         self,
@@ -93,16 +104,34 @@ class Draft:
         elapsed: float,
         response: Response | None = None,
         wanted: bool = True,
+        tee: Tee | None = None,
     ) -> None:
         body = request.body
-        head = (None, "none", 0) if body is None else body_head(body, request.headers, policy)
+        if tee is not None:
+            head: tuple[bytes | str | None, BodyState, int | None] = tee.body.seen()
+        else:
+            head = (None, "none", 0) if body is None else body_head(body, request.headers, policy)
         self._sink = sink
-        self._facts = (request.method, request.url, snapshot(request.headers), head, _given(*options), began, elapsed)
+        headers = request.headers
+        try:  # its values are the pairs that `items` would make anew, ten times as slowly
+            plain = type(headers) is CaseInsensitiveDict
+            sent = tuple(headers._store.values()) if plain else snapshot(headers)  # type: ignore[attr-defined]
+        except AttributeError:
+            sent = snapshot(headers)
+        args, kwargs = options
+        if args or kwargs.get("proxies"):
+            given = _given(args, kwargs)
+        else:  # what nearly every call comes down to
+            given = kwargs.get("timeout"), kwargs.get("verify", True), kwargs.get("cert"), ()
+        self._facts = (request.method, request.url, sent, head, given, began, elapsed)
         self.recorder = recording.current
         """Who records it instead of having it delivered, if anybody does."""
         self._head: tuple[Any, ...] | None = None
         self._failure: Failure | None = None
         self._ended_at: float | None = None
+        self._context = labels.get()
+        self._peer: str | None = None
+        self._retried: tuple[str, ...] = ()
         self._left_at = 0.0
         self.noted_at = 0.0
         """When the caller's thread left it alone until the body ends, on the clock of `perf_counter`; 0 if never."""
@@ -113,10 +142,14 @@ class Draft:
         """How the response's body ended; None while it is open."""
         if response is not None:
             raw = response.raw
-            container = getattr(getattr(raw, "headers", None), "_container", None)
-            # urllib3's headers are lists of a name and its values, in which repeated ones are kept apart.
-            got = tuple(container.values()) if type(container) is dict else snapshot(response.headers)
-            self._head = (response.status_code, response.reason, getattr(raw, "version", None), got)
+            try:  # urllib3's headers are lists of a name and its values, in which repeated ones are kept apart
+                version, got = raw.version, tuple(raw.headers._container.values())
+            except AttributeError:  # another library's
+                version, got = getattr(raw, "version", None), snapshot(response.headers)
+            self._head = (response.status_code, response.reason, version, got)
+            self._retried = retried_before_answer(raw)
+            if policy.peer:
+                self._peer = peer_of(raw)
             self._room = policy.response_body
             if policy.content_types is not None and not has_wanted_type(response.headers, policy):
                 self._room = -1
@@ -142,16 +175,27 @@ class Draft:
         self.ended = state
         try:
             if error is not None:
-                self._failure = failure_of(error, _AS_THE_APP_SEES_IT)
+                self._failure = failure_of(error, self.seen_as)
+                if self._head is None:
+                    self._retried = retried_before_failure(error)
             elif not wanted:
                 self._chunks.clear()
                 return
             if state != "missing":
                 self._ended_at = perf_counter()
-            url, headers, (body, *_) = self._facts[1:4]
-            size = _OVERHEAD + len(url or "") + (len(body) if body else 0)
-            for name, value in headers:
-                size += len(name) + len(value)
+            _, url, headers, (body, _, _), _, _, _ = self._facts
+            size = _OVERHEAD
+            if url:
+                size += len(url)
+            if body:
+                size += len(body)
+            for name, value in self._context:
+                size += 200 + len(name) + len(value)
+            try:
+                for name, value in headers:
+                    size += len(name) + len(value)
+            except TypeError:  # a header that cannot be sent, which is why the call failed
+                size += _OVERHEAD
             if self._head is not None:
                 for values in self._head[3]:
                     size += 100 + (len(values[1]) if len(values) == 2 else sum(map(len, values)))
@@ -182,7 +226,17 @@ class Draft:
         )
         wall = time() - perf_counter()
         duration = None if self._ended_at is None or self._head is None else self._ended_at - began
-        return Exchange(request, self._response(), self._failure, began + wall, elapsed, duration)
+        return Exchange(
+            request,
+            self._response(),
+            self._failure,
+            began + wall,
+            elapsed,
+            duration,
+            context=self._context,
+            retried=self._retried,
+            peer=self._peer,
+        )
 
     @property
     def spent(self) -> float | None:
@@ -234,27 +288,25 @@ def _plain_timeout(timeout: Any) -> Any:
     """Return a timeout as None, a number, or a pair of connecting and reading."""
     if not isinstance(timeout, urllib3.Timeout):
         return timeout
+    connect = urllib3.Timeout.resolve_default_timeout(timeout.connect_timeout)
     try:
-        return timeout.connect_timeout, timeout.read_timeout
+        return connect, timeout.read_timeout
     except urllib3.exceptions.HTTPError:  # with a total, the one for reading is known only while it runs
-        return timeout.connect_timeout, timeout.total
+        return connect, timeout.total
 
 
 def snapshot(headers: Any) -> RawHeaders:
     """Return the headers as they are now: the same request may be sent again with others."""
-    if type(headers) is CaseInsensitiveDict:
-        store = getattr(headers, "_store", None)
-        if store is not None:  # its values are the pairs that `items` would make anew, ten times as slowly
-            return tuple(store.values())
     return tuple(headers.items()) if headers else ()
 
 
 def body_head(body: Any, headers: Any, policy: CapturePolicy) -> tuple[bytes | str | None, BodyState, int | None]:
     """Return the head of a request's body, what is known of it, and its size in bytes."""
     if not isinstance(body, (bytes, str, bytearray)):
-        if not isinstance(body, memoryview):
+        try:
+            body = memoryview(body).cast("B")
+        except TypeError:
             return None, "missing", None
-        body = body.cast("B")
     most = policy.request_body
     size: int | None = len(body)
     if isinstance(body, str) and not body.isascii():  # the cap is in bytes
@@ -276,4 +328,5 @@ def has_wanted_type(headers: Any, policy: CapturePolicy) -> bool:
         content_type = content_type.decode("latin-1")
     if policy.content_types is None or not content_type:
         return True
-    return str(content_type).strip().lower().startswith(tuple(policy.content_types))
+    kind = str(content_type).partition(";")[0].strip().lower()
+    return any(fnmatchcase(kind, wanted) for wanted in policy.content_types)

@@ -36,11 +36,12 @@ class BodyWatch(Protocol):
 
 def watch(raw: Any, observer: BodyWatch) -> bool:
     """Let an observer see the body of a response pass; False if this kind of response cannot be watched."""
-    twin = _twins.get(type(raw)) or _twin_of(type(raw))
+    kind = type(raw)
+    twin = _twins.get(kind) or _twin_of(kind)
     if twin is None:
         return False
-    raw.__dict__[_KEY] = observer
     raw.__class__ = twin
+    raw.__dict__[_KEY] = observer
     return True
 
 
@@ -51,7 +52,9 @@ def _twin_of(kind: Any) -> Any:
     body: dict[str, Any] = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
     body.update({name: _reading(kind, name) for name in ("read", "read1") if hasattr(kind, name)})
     body.update({name: _passing(kind, name) for name in ("stream", "read_chunked") if hasattr(kind, name)})
-    body["close"] = _closing(kind)
+    body["close"] = _closing(kind, "close")
+    if hasattr(kind, "drain_conn"):
+        body["drain_conn"] = _closing(kind, "drain_conn")  # which does not read by `read` in newer versions of urllib3
     return _twins.setdefault(kind, type(kind.__name__, (kind,), body))
 
 
@@ -91,13 +94,16 @@ def _passing(kind: Any, name: str) -> Callable[..., Iterator[bytes]]:
     pieces = getattr(kind, name)
 
     def passing(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        observer = _leave(self, kind)
+        # As in _leave, which costs the caller a call.
+        self.__class__ = kind
+        observer = self.__dict__.pop(_KEY, None)
         if observer is None:
             yield from pieces(self, *args, **kwargs)
             return
+        note = observer.note
         try:
             for data in pieces(self, *args, **kwargs):
-                observer.note(data)
+                note(data)
                 yield data
         except GeneratorExit:  # left in the middle: the rest may be read otherwise, or never
             if self.closed:
@@ -113,14 +119,18 @@ def _passing(kind: Any, name: str) -> Callable[..., Iterator[bytes]]:
     return passing
 
 
-def _closing(kind: Any) -> Callable[..., None]:
-    """Return `close`, which is also called by the finaliser of a response that is dropped: anywhere, in any thread."""
+def _closing(kind: Any, name: str) -> Callable[..., None]:
+    """Return a method after which nothing is read any more.
+
+    `close` is also called by the finaliser of a response that is dropped: anywhere, in any thread.
+    """
+    end = getattr(kind, name)
 
     def close(self: Any) -> None:
         complete = getattr(self, "length_remaining", None) == 0
         observer = _leave(self, kind)
         try:
-            kind.close(self)
+            end(self)
         finally:
             if observer is not None:
                 observer.end("complete" if complete else "abandoned")

@@ -21,7 +21,8 @@ _LONGEST = 200
 
 @dataclass
 class Books:
-    """Counts that only grow, but for `suppressed`: one that goes out after all is pending again.
+    """Counts that only grow, but for `suppressed`: one that goes out after all is pending again, and one that is told
+    by the count of another is lost with it.
 
     What is pending is not counted here but looked up, so that the sum can be wrong, and is checked. Times called `now`
     are on the monotonic clock; what people read is in seconds since the epoch.
@@ -39,6 +40,8 @@ class Books:
     last_error_at: float | None = None
     steps: Steps = field(default_factory=Steps)
     """How its entries were degraded, and when last."""
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    """What became of those that were given up."""
 
     _latency: Histogram = field(default_factory=lambda: Histogram(DELIVERY_BUCKETS))
     _window: Window = field(default_factory=Window)
@@ -73,10 +76,19 @@ class Books:
         """The counts as they are now; what is measured goes on being measured."""
         other = copy(self)
         other.dropped = self.dropped.copy()
+        other.fallbacks = self.fallbacks.copy()
         return other
 
     def stats(
-        self, *, label: str, pending: int, breaker: str, oldest: float | None, initialized: bool, now: float
+        self,
+        *,
+        label: str,
+        pending: int,
+        breaker: str,
+        opened: int,
+        oldest: float | None,
+        initialized: bool,
+        now: float,
     ) -> InspectorStats:
         """Return the books at this moment. `oldest` is when the oldest pending entry came."""
         minute, five = (self._window.rate(seconds, now, self._ended, self._errors) for seconds in (60.0, WINDOW))
@@ -99,5 +111,7 @@ class Books:
             last_minute=minute,
             last_five_minutes=five,
             initialized=initialized,
+            opened=opened,
+            fallbacks=dict(self.fallbacks),
             degraded=self.steps.current(now),
         )

@@ -34,6 +34,8 @@ class Breaker:
         self._open_for = 0.0
         self.open_since: float | None = None
         """When it opened and has not closed since; None while it is closed."""
+        self.opened = 0
+        """How often it opened, trials that failed left out."""
         self.trial_at = 0.0
         """When the next trial is due, if it is open."""
 
@@ -85,7 +87,9 @@ class Breaker:
         if self._circuit.current_state != pybreaker.STATE_OPEN:
             self._circuit.open()
         self._open_for = min(policy.max_open_for, self._open_for * 2 or policy.open_for)
-        self.open_since = now if self.open_since is None else self.open_since
+        if self.open_since is None:
+            self.open_since = now
+            self.opened += 1
         self.trial_at = now + self._open_for
 
 

@@ -88,15 +88,25 @@ class CooldownWindows(Generic[T]):
         self._windows[key] = _Window()
         return True
 
-    def suppress(self, key: str, item: T, size: int, room: int, when: float) -> None:
-        """Hold one back that was not admitted, and keep it if it fits into `room` bytes, instead of the last one."""
+    def suppress(self, key: str, when: float) -> None:
+        """Hold one back that was not admitted. `when` it came, in seconds since the epoch."""
         window = self._windows[key]
         window.count += 1
         if window.count == 1:
             window.since = when
-        if size - window.size <= room:
-            self.bytes += size - window.size
-            window.last, window.size = item, size
+
+    def keep(self, key: str, item: T, size: int, room: int) -> bool:
+        """Keep the one that was held back last instead of the one before, if it fits into `room` more bytes."""
+        window = self._windows[key]
+        if size - window.size > room:
+            return False
+        self.bytes += size - window.size
+        window.last, window.size = item, size
+        return True
+
+    def keeps(self, key: str) -> bool:
+        """Whether one is kept that will tell of all that are held back."""
+        return self._windows[key].last is not None
 
     def delivered(self, key: str, now: float) -> None:
         """The admitted one was delivered: the window's seconds begin."""

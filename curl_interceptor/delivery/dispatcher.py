@@ -39,6 +39,7 @@ __all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
+_LOCAL_WORKERS = 4
 _NO_THREAD = 1.0  # seconds until another try to start a thread
 EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
@@ -80,11 +81,13 @@ class Dispatcher:
         self.hopeless = False
         """Set shortly before the deadline: what fallbacks can take is theirs now."""
         self.ended = False
-        self.open: dict[int, tuple[float, Draft]] = {}
+        self.open: dict[Draft, float] = {}
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
         self._requests: deque[Callable[[], object]] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
+        # What stays in the process waits for no webhook that hangs.
+        self._local = Workers(_LOCAL_WORKERS, lock=self.lock, done=self._hear)
         self._router = Router(self.lanes, self.troubles)
         self._fallbacks = FallbackStage(self.lanes, self.troubles)
         self._leave_at = inf
@@ -135,6 +138,7 @@ class Dispatcher:
         if type(self.gate) is not queue.SimpleQueue:
             self.gate = self.queue.gate = queue.SimpleQueue()
             self._workers.suit()
+            self._local.suit()
 
     def wake(self) -> None:
         """End a sleep or a linger of the dispatcher."""
@@ -249,6 +253,7 @@ class Dispatcher:
         self._end_open(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
+        self._local.prepare(0)
 
     def _carry_out(self, request: Callable[[], object]) -> None:
         try:
@@ -296,7 +301,7 @@ class Dispatcher:
                 self._unmatched += not wanted
 
     def _end_open(self, now: float) -> None:
-        for when, draft in list(self.open.values()):
+        for draft, when in list(self.open.items()):
             if when > now:
                 return
             draft.end("missing")
@@ -325,7 +330,7 @@ class Dispatcher:
             lane.release_suppressed(now)
         lane.paused = self._is_paused(lane)
         lane.tick(now)
-        if self.hopeless or (draining and (lane.paused or lane.not_before > (self.deadline or 0.0))):
+        if self.hopeless or (draining and (lane.paused or lane.opens_at(now) > (self.deadline or 0.0))):
             lane.abandon("shutdown", flying=self.hopeless)
         self._hand_on(lane, now)
         if more_to_come:
@@ -366,7 +371,7 @@ class Dispatcher:
             rendered = render(lane.inspector, part)
         job = lane.launch(part, rendered, now, timeout=timeout)
         if job is not None:
-            self._workers.hand_over(job, local=lane.local)
+            (self._local if lane.local else self._workers).hand_over(job)
 
     def _hand_on(self, lane: Lane, now: float) -> None:
         while lane.lost:
@@ -380,12 +385,12 @@ class Dispatcher:
         hurried, draining = bool(self.hurry), self.deadline is not None
         due = [lane.next_due(now, hurried=hurried, draining=draining) for lane in self.lanes]
         due += map(self.lanes.next_tidy, self.lanes)
-        if self._workers.starved:
+        if self._workers.starved or self._local.starved:
             due.append(now + _NO_THREAD)
         return min([self._next_open(), *due])
 
     def _next_open(self) -> float:
-        for when, _ in list(self.open.values())[:1]:
+        for when in list(self.open.values())[:1]:
             return when
         return inf
 
@@ -419,7 +424,7 @@ class Dispatcher:
             return False
         if not self.start() and not self.alive:
             self.turn()
-        return self._workers.run_one(seconds)
+        return self._local.run_one(seconds) or self._workers.run_one(seconds)
 
     @property
     def relays(self) -> bool:
@@ -428,9 +433,9 @@ class Dispatcher:
 
     def drain(self, deadline: float, *, exiting: bool) -> None:
         """From now on deliver against a deadline: no batch, no backoff, no second chance."""
-        self._workers.inline = exiting
+        self._local.inline = exiting
         self.deadline = deadline
-        for _, draft in list(self.open.values()):  # bodies that are still read go without
+        for draft in list(self.open):  # bodies that are still read go without
             draft.end("missing")
         self.wake()
 
@@ -443,6 +448,7 @@ class Dispatcher:
             self._requests.clear()
         self._abandon()
         self._workers.close()
+        self._local.close()
         self.wake()
         with self.lock:
             books_at_the_end = self.lanes.snapshot(time.monotonic())
@@ -489,7 +495,7 @@ class Dispatcher:
             inspectors=inspectors,
             errors=dict(self.troubles.counts),
             held_bytes=held_bytes,
-            threads=self._workers.threads + self.alive,
+            threads=self._workers.threads + self._local.threads + self.alive,
             queue=QueueStats(waiting, self.policy.queue_size, waiting_bytes, self.policy.queue_bytes),
             capture=self._capture.latency(),
             degraded=deepest((self.queue.steps.current(now), *(one.degraded for one in inspectors))),

@@ -32,21 +32,21 @@ class FallbackStage:
 
     def take(self, lane: Lane, lost: Lost, now: float) -> None:
         """Give an item to the next fallback that takes it."""
-        item = lost.item
+        item, books = lost.item, lane.books
         while item.fallbacks:
             fallback, *rest = item.fallbacks
             item.fallbacks = tuple(rest)
-            if not isinstance(fallback, Destination):
-                if self._call(fallback, item.entry):
-                    lane.books.steps.take("fallback", now)
-                    return
-            else:
+            if isinstance(fallback, Destination):
                 made = fallback.making.get(self._troubles) if fallback.making else None
                 self._lanes.of(made or fallback).take(_moved(item, now), now)
-                lane.books.steps.take("fallback", now)
-                return
-        lane.books.steps.take("counted", now)
-        self._log(lane, lost)
+            elif not self._call(fallback, item.entry):
+                books.fallbacks["raised"] += 1
+                continue
+            books.fallbacks["taken"] += 1
+            books.steps.take("fallback", now)
+            return
+        books.fallbacks["logged" if self._log(lane, lost) else "counted"] += 1
+        books.steps.take("counted", now)
 
     def _call(self, fallback: Callable[[Entry], object], entry: Entry) -> bool:
         name = getattr(fallback, "__qualname__", type(fallback).__name__)
@@ -60,20 +60,24 @@ class FallbackStage:
             return False
         return True
 
-    def _log(self, lane: Lane, lost: Lost) -> None:
+    def _log(self, lane: Lane, lost: Lost) -> bool:
         """A line tells of each that was refused or waited too long; of what goes in masses, one line tells of many."""
         if self._troubles.silent:
-            return
-        label, reason = lane.inspector.label, lost.reason
+            return False
+        label, reason, entry = lane.inspector.label, lost.reason, lost.item.entry
         if reason in _IN_MASSES:
             self._troubles.say(f"{reason} {label}", f"entries for {label} are lost: {reason}", level=logging.ERROR)
-            return
+            return False
         logger = logging.getLogger("curl_interceptor.undelivered")
-        if logger.hasHandlers():
-            try:
-                logger.error("not delivered to %s (%s): %s", label, reason, render(lost.item.entry))
-            except Exception:  # a handler of the user's
-                self._troubles.counts["log_handler"] += 1
+        if not logger.hasHandlers():
+            return False
+        try:
+            many = f", x{entry.suppressed + 1}" if entry.suppressed else ""
+            logger.error("not delivered to %s (%s%s): %s", label, reason, many, render(entry))
+        except Exception:  # a handler of the user's
+            self._troubles.counts["log_handler"] += 1
+            return False
+        return True
 
 
 _IN_MASSES = frozenset({"lane_full", "endpoint_gone", "shutdown", "told to wait for hours"})

@@ -20,6 +20,7 @@ class Item:
     entry: What is to be delivered.
     key: Its window of the cooldown, None if it has none.
     admitted: When it came, on the monotonic clock.
+    merged: How many others of its lane it tells of by their count. They count as suppressed, and are lost with it.
     critical: Whether it waits for no batch and is dropped last.
     fallbacks: Who takes it if this lane gives it up, in turn.
     """
@@ -30,26 +31,55 @@ class Item:
         "entry",
         "fallbacks",
         "key",
+        "merged",
         "plain",
+        "refused",
         "size",
         "strikes",
         "struck_at",
         "too_large",
     )
 
-    def __init__(self, entry: Entry, *, key: str | None, admitted: float, critical: bool, fallbacks: Fallbacks) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        *,
+        key: str | None,
+        admitted: float,
+        critical: bool,
+        fallbacks: Fallbacks,
+        merged: int = 0,
+    ) -> None:
         self.entry = entry
         self.key = key
         self.admitted = admitted
         self.critical = critical
         self.fallbacks = fallbacks
+        self.merged = merged
         self.size = entry.size
         self.plain = False
         """Whether its rich form was refused: from then on it goes plain, wherever it waited meanwhile."""
+        self.refused: int | None = None
+        """Hash of its rich form, where the service refused that; the same again would be refused again."""
         self.too_large = inf
         """Size of the smallest payload with it that the service called too large; none of that size is sent again."""
         self.strikes = 0
         self.struck_at = inf
+
+    @property
+    def foldable(self) -> bool:
+        """Whether it may be told by a count, or tell of others: no critical one, and none that was refused."""
+        return not (self.critical or self.plain or self.strikes or self.too_large < inf)
+
+    def stand_for(self, earlier: Item) -> None:
+        """Tell of an equal entry that came before, and of those for which that one stands."""
+        record, before = self.entry, earlier.entry
+        if record.id != before.id:  # else two lanes gave up the same one
+            told = [before.started, before.suppressed_since, record.suppressed_since]
+            since = min(when for when in told if when is not None)
+            self.entry = record.telling(record.suppressed + before.suppressed + 1, since)
+        self.merged += earlier.merged + 1
+        self.key = self.key or earlier.key
 
     def strike(self, now: float, last_delivered: float) -> int:
         """It failed all by itself: return how often that happened with a delivery of others in between."""
@@ -76,6 +106,12 @@ class Part:
         """When it may go, on the monotonic clock."""
         self.payload: Payload | None = None
         self.first_attempt = inf
+
+    @property
+    def form(self) -> int | None:
+        """Hash of what would be posted; None before it was rendered."""
+        payload = self.payload
+        return None if payload is None else hash((payload.body, payload.content_type, payload.url))
 
     @property
     def plain(self) -> bool:

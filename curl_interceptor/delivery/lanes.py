@@ -84,7 +84,7 @@ class Lanes:
     def _lane_goes_at(self, lane: Lane) -> float:
         if lane.transport.abandoned and not lane.pending and not lane.lost:
             return -inf
-        return lane.last_used + _IDLE if lane.forgettable else inf
+        return lane.opens_at(lane.last_used + _IDLE) if lane.forgettable else inf
 
     def _remember(self, books: InspectorStats) -> None:
         known = self._gone.pop(books.label, None)

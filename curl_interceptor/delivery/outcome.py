@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import DeliveryError
+from ..inspectors.quota import Quota
 
 __all__ = ["Outcome"]
 
@@ -17,7 +18,9 @@ class Outcome:
     ----------
     error: What went wrong, without its frames: they would keep the payload.
     seconds: How long the attempt took.
+    quota: What the service still takes, if it said so.
     """
 
     error: DeliveryError | None
     seconds: float
+    quota: Quota | None = None

@@ -357,7 +357,7 @@ class PipelineSink:
         dispatcher = self._pipeline._dispatcher
         if dispatcher.pid != getpid():
             dispatcher = self._pipeline._begin_anew()
-        dispatcher.open.pop(id(draft), None)
+        dispatcher.open.pop(draft, None)
         taken = dispatcher.queue.offer((draft, self._route), size)
         if dispatcher.thread is None:
             self._pipeline._start(dispatcher)
@@ -365,11 +365,9 @@ class PipelineSink:
 
     def watch(self, draft: Draft) -> None:
         """Remember a wanted exchange whose body the app still reads."""
-        dispatcher = self._pipeline._dispatcher
-        if dispatcher.pid != getpid():
-            dispatcher = self._pipeline._begin_anew()
+        dispatcher = self._pipeline._dispatcher  # whether it is of this process is looked at when the body ends
         # Without the lock: the dispatcher looks again once it has said that it sleeps; one of the two sees the other.
-        dispatcher.open[id(draft)] = (monotonic() + PATIENCE, draft)
+        dispatcher.open[draft] = monotonic() + PATIENCE
         if dispatcher.queue.asleep:
             dispatcher.queue.wake()
         if dispatcher.thread is None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from inspect import isawaitable
 from time import monotonic
 from typing import Literal, Protocol, cast
-from uuid import uuid4
 
 from ..observe.log import TroubleLog
 from ..records.exchange import Exchange
 from ..records.fingerprint import fingerprint
 from ..records.match import Predicate
 from ..records.record import Record
-from ..records.redaction import Redaction, redact
 from .destination import Destination, Route
 from .guard import is_for_us
 from .lane import Lane
 from .lanes import Lanes
+from .redacted import Redacted
 
 __all__ = ["Draft", "Recorder", "Router"]
 
@@ -50,35 +49,6 @@ class Recorder(Protocol):
         """Return where entries for this destination go instead."""
 
 
-class _Redacted:
-    """An exchange and the records made of it, one for each distinct redaction, all with one id."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-        self.records: dict[int, Record] = {}
-        self.answers: dict[tuple[int, int], bool | None] = {}
-        """What predicates said of the record of a redaction; None of one that raised."""
-        self._id = ""
-
-    def by(self, rules: Redaction) -> Record:
-        """Return the record, made on first use."""
-        record = self.records.get(id(rules))
-        if record is None:
-            self._id = self._id or str(uuid4())
-            record = self.records[id(rules)] = self._redact(rules)
-        return record
-
-    def _redact(self, rules: Redaction) -> Record:
-        try:
-            return redact(self.exchange, rules, id=self._id)
-        except Exception:
-            raise
-        except BaseException as error:  # the user's callable exits: that costs its record, and no thread of ours
-            if is_for_us(error):
-                raise
-            raise RuntimeError(type(error).__name__) from None
-
-
 class Router:
     """Gives exchanges to lanes. Belongs to the dispatcher.
 
@@ -95,7 +65,7 @@ class Router:
     def route(self, draft: Draft, route: Route) -> bool:
         """Give an exchange to every lane that wants it; False if none does."""
         try:
-            redacted = _Redacted(draft.exchange())
+            redacted = Redacted(draft.exchange())
         except Exception as error:
             self._troubles.note("exchange", f"an exchange could not be made of a call: {type(error).__name__}")
             return False
@@ -114,15 +84,12 @@ class Router:
             except Exception as error:  # one inspector's trouble does not cost another its record
                 label = destination.inspector.label
                 self._troubles.note("routing", f"an exchange could not be given to {label}: {type(error).__name__}")
-        redacted.records.clear()  # what a cooldown holds back needs the exchange only
+        redacted.forget_records()
         return bool(chosen)
 
-    def _enter(self, lane: Lane, destination: Destination, redacted: _Redacted) -> None:
-        exchange = redacted.exchange
+    def _enter(self, lane: Lane, destination: Destination, redacted: Redacted) -> None:
         try:
-            lane.route(
-                destination, exchange, fingerprint(exchange), lambda: redacted.by(destination.redaction), monotonic()
-            )
+            lane.route(destination, redacted, fingerprint(redacted.exchange), monotonic())
         except Exception as error:
             self._troubles.note("redaction", f"redaction raised {type(error).__name__}; the exchange was not sent")
 
@@ -132,7 +99,7 @@ class Router:
             return destination
         return destination.making.get(self._troubles) or destination
 
-    def _wants(self, destination: Destination, redacted: _Redacted) -> bool:
+    def _wants(self, destination: Destination, redacted: Redacted) -> bool:
         def ask(predicate: Predicate) -> bool | None:
             asked = id(predicate), id(destination.redaction)
             if asked not in redacted.answers:

@@ -15,6 +15,7 @@ from ..errors import BadPayload, ConfigurationError, DeliveryError, Transient
 from ..inspectors.base import Answer, Payload
 from ..policies import TransportPolicy
 from . import guard
+from .file import FileTransport
 from .http import AnswerReader, Target, post_request
 from .route import Connection, connect
 from .stream import Deadline, is_quiet
@@ -182,7 +183,12 @@ class NoTransport:
         """Nothing is open."""
 
 
-_factories: dict[str, Factory] = {"http": HttpTransport, "https": HttpTransport, "logging": LoggerTransport}
+_factories: dict[str, Factory] = {
+    "http": HttpTransport,
+    "https": HttpTransport,
+    "logging": LoggerTransport,
+    "file": FileTransport,
+}
 
 
 def register_scheme(scheme: str, factory: Factory) -> None:

@@ -24,34 +24,35 @@ class Waiting:
     """
 
     def __init__(self, policy: BatchPolicy) -> None:
-        self._fresh: Batch[Item] = Batch(policy)
+        self.fresh: Batch[Item] = Batch(policy)
+        """Those that are in no part."""
         self._parts: list[Part] = []
 
     def govern(self, policy: BatchPolicy) -> None:
         """Go on under another policy."""
-        self._fresh.govern(policy)
+        self.fresh.govern(policy)
 
     def __len__(self) -> int:
-        return len(self._fresh) + sum(len(part.items) for part in self._parts)
+        return len(self.fresh) + sum(len(part.items) for part in self._parts)
 
     def __iter__(self) -> Iterator[Item]:
-        yield from self._fresh
+        yield from self.fresh
         for part in self._parts:
             yield from part.items
 
     @property
     def oldest(self) -> float:
         """When the one came that waits longest; inf while nothing waits."""
-        return min([self._fresh.first_admitted, *(part.items[0].admitted for part in self._parts)])
+        return min([self.fresh.first_admitted, *(part.items[0].admitted for part in self._parts)])
 
     def add(self, items: Iterable[Item]) -> None:
         """Put entries at the end of the line."""
         for item in items:
-            self._fresh.add(item)
+            self.fresh.add(item)
 
     def put_back(self, items: Iterable[Item]) -> None:
         """Put entries at the front of the line again."""
-        self._fresh.put_back(items)
+        self.fresh.put_back(items)
 
     def keep(self, part: Part, due: float) -> None:
         """Let a part wait until it is due."""
@@ -61,7 +62,7 @@ class Waiting:
     def due(self, *, hurried: bool, draining: bool) -> float:
         """When the next batch or part should go; inf while nothing waits. `draining` ignores backoff."""
         parts = (-inf if draining else part.due for part in self._parts)
-        return min([self._fresh.due(hurried=hurried or draining), *parts])
+        return min([self.fresh.due(hurried=hurried or draining), *parts])
 
     def take(self, now: float, retry: RetryPolicy, *, draining: bool) -> Part | None:
         """Take out what goes next: the part that is due first, else a fresh batch."""
@@ -70,15 +71,15 @@ class Waiting:
             part = min(ready, key=lambda part: part.due)
             self._parts.remove(part)
             return part
-        items = self._fresh.take()
+        items = self.fresh.take()
         return Part(items, retry) if items else None
 
     def take_one(self, retry: RetryPolicy) -> Part | None:
         """Take one entry out for a trial: the webhook is the trouble, so all parts are fresh again."""
         items = sorted((item for part in self._parts for item in part.items), key=lambda item: item.admitted)
         self._parts.clear()
-        self._fresh.put_back(items)
-        items = self._fresh.take(1)
+        self.fresh.put_back(items)
+        items = self.fresh.take(1)
         return Part(items, retry) if items else None
 
     def take_oldest(self) -> Item | None:
@@ -89,8 +90,8 @@ class Waiting:
 
         part = min(self._parts, key=lambda part: min(map(rank, part.items)), default=None)
         item = min(part.items, key=rank) if part is not None else None
-        if part is None or item is None or (item.critical and any(not other.critical for other in self._fresh)):
-            return self._fresh.take_oldest()
+        if part is None or item is None or (item.critical and any(not other.critical for other in self.fresh)):
+            return self.fresh.take_oldest()
         self.withdraw([item])
         return item
 
@@ -98,7 +99,7 @@ class Waiting:
         """Take these entries out, wherever they stand, and return them."""
         items = list(items)
         gone = {id(item) for item in items}
-        self._fresh.remove(items)
+        self.fresh.remove(items)
         for part in self._parts:
             if any(id(item) in gone for item in part.items):
                 part.items = [item for item in part.items if id(item) not in gone]

@@ -14,6 +14,7 @@ from queue import Empty
 from typing import Any
 
 from ..errors import BadPayload, DeliveryError, Transient
+from ..inspectors.quota import Quota, quota
 from .guard import delivering, is_for_us
 from .lane import Job
 from .outcome import Outcome
@@ -58,13 +59,13 @@ class Workers:
         self._lock = lock
         self._done = done
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._local: deque[Job] = deque()
+        self._set_aside: deque[Job] = deque()
         self._executor: ThreadPoolExecutor | None = None
         self._loops = 0
         self._unfinished = 0
         self._closed = False
         self.inline = False
-        """Whether local jobs wait for `run_one`: while the process ends, no thread but the exiting one may log."""
+        """Whether jobs wait for `run_one`: while the process ends, no thread but the exiting one may log."""
 
     def allow(self, most: int) -> None:
         """Change the bound; a thread too many goes when it finds nothing to do."""
@@ -84,10 +85,10 @@ class Workers:
             if not self._loops:
                 self._jobs = queue.SimpleQueue()
 
-    def hand_over(self, job: Job, *, local: bool) -> None:
+    def hand_over(self, job: Job) -> None:
         """Have an attempt made; the outcome comes back by itself."""
-        if local and self.inline:
-            self._local.append(job)
+        if self.inline:
+            self._set_aside.append(job)
             return
         with self._lock:
             if self._closed:
@@ -156,7 +157,7 @@ class Workers:
     def run_one(self, timeout: float) -> bool:
         """Make one attempt in this thread, if one waits that no worker takes; returns whether there was one."""
         try:
-            job = self._local.popleft()
+            job = self._set_aside.popleft()
         except IndexError:
             if self._loops:
                 return False
@@ -176,7 +177,7 @@ class Workers:
         """Send the workers home, and make none of the attempts that still wait; waits for nobody."""
         with self._lock:
             self._closed = True
-            self._local.clear()
+            self._set_aside.clear()
             with suppress(Empty):
                 while True:
                     self._jobs.get_nowait()
@@ -202,9 +203,10 @@ def attempt(job: Job) -> Outcome:
     began = time.monotonic()
     lane = job.lane
     error: DeliveryError | None = None
+    said: list[Quota | None] = [None]
     try:
         with delivering(), unseen():
-            lane.breaker.call(lambda: _post(job), trial=job.trial)
+            lane.breaker.call(lambda: _post(job, said), trial=job.trial)
     except DeliveryError as caught:
         error = caught
     except BaseException as caught:  # whatever it is: the loop goes on, and the lane gets its outcome
@@ -213,11 +215,13 @@ def attempt(job: Job) -> Outcome:
         error = Transient(_name(caught))
     if error is not None:  # its frames would keep the payload
         error.__traceback__ = error.__cause__ = error.__context__ = None
-    return Outcome(error, time.monotonic() - began)
+    return Outcome(error, time.monotonic() - began, said[-1])
 
 
-def _post(job: Job) -> None:
+def _post(job: Job, said: list[Quota | None]) -> None:
+    """Post, and ask for the verdict. What the service says of its rate limit is put down, whatever the verdict."""
     answer = job.lane.transport.post(job.payload, job.timeout)
+    said.append(quota(answer.headers, throttled=answer.status == 429))
     try:
         job.lane.inspector.verdict(answer)
     except DeliveryError:

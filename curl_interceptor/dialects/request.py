@@ -29,7 +29,7 @@ _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _PLAIN_HOST = re.compile(rf"(?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*|(?:{_BYTE}\.){{3}}{_BYTE}")
 
 _UNKNOWN_BODY = {
-    "missing": "the request body was not captured, as that of a file or a generator is not",
+    "missing": "the request body was not captured",
     "broken": "the request body ended in an error",
     "abandoned": "the request body was not sent to its end",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .base import Answer, Entry, Inspector, Payload
 from .discord import DiscordInspector
+from .file import FileInspector
 from .googlechat import GoogleChatInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
@@ -15,6 +16,7 @@ __all__ = [
     "Answer",
     "DiscordInspector",
     "Entry",
+    "FileInspector",
     "GoogleChatInspector",
     "Inspector",
     "LazyInspector",

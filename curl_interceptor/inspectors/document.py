@@ -32,6 +32,11 @@ def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
         "suppressed": record.suppressed,
         "context": {_text(name): _text(value) for name, value in record.context},
     }
+    if record.retried:
+        facts["attempts"] = len(record.retried) + 1
+        facts["retried"] = list(record.retried)
+    if record.peer is not None:
+        facts["peer"] = _text(record.peer)
     if record.variables:
         facts["variables"] = {_text(name): _text(header) for name, header in record.variables}
     if record.notes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,10 +58,20 @@ class LoggingInspector(Inspector):
         return [Payload((entry,), self._line(entry).encode("utf-8"), "text/plain") for entry in entries]
 
     def _line(self, entry: Entry) -> str:
-        repeats = f" (x{entry.suppressed + 1})" if entry.suppressed else ""
+        repeats = f" ({_repeats(entry)})" if entry.suppressed else ""
         names = " ".join(f"${name}" for name in dict.fromkeys(name for name, _ in entry.variables))
         needs = f", set {names} first" if names else ""
         return f"{visible(entry.outcome)} after {entry.elapsed * 1000:.0f} ms{repeats}{needs}: {render(entry)}"
+
+
+def _repeats(entry: Entry) -> str:
+    """How many equals the entry stands for, from the first one to itself, in local time as loggers have it."""
+    count = f"x{entry.suppressed + 1}"
+    try:
+        since, last = (time.strftime("%H:%M:%S", time.localtime(at)) for at in (entry.suppressed_since, entry.started))
+    except (ValueError, OverflowError, OSError):  # a clock that tells no time
+        return count
+    return f"{count} from {since} to {last}" if entry.suppressed_since is not None else count
 
 
 INSPECTOR = LoggingInspector

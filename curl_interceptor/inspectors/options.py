@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -83,5 +82,7 @@ def listed(fallbacks: Any) -> tuple[Any, ...]:
 
 def nearest(name: str, known: frozenset[str]) -> str:
     """Return the end of a message about an unknown keyword: what may have been meant."""
+    from difflib import get_close_matches  # for whoever made a mistake, so that nobody else waits for it
+
     close = get_close_matches(name, known, n=1, cutoff=0.75)
     return f"; did you mean {close[0]!r}?" if close else f"; it takes {', '.join(sorted(known))}"

@@ -83,8 +83,7 @@ class TeamsInspector(Inspector):
         "powerplatform.com",
         "powerplatform.microsoft.us",
     )
-    # A bucket may give its content and what flows in meanwhile: 2 + 30 / 1.05 * 2 < 60.
-    defaults = MappingProxyType({"rate_limit": RateLimit(2, 1.05)})
+    defaults = MappingProxyType({"rate_limit": RateLimit(2, 1.0)})
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(_address(url), **options)

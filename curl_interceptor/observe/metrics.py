@@ -104,7 +104,7 @@ def _destinations(inspectors: tuple[InspectorStats, ...]) -> Iterator[_Family]:
         yield family(name, "counter", text, ((one, "", "", getattr(one, name)) for one in inspectors))
     for name, text in (
         ("pending", "Entries that wait or are on their way."),
-        ("suppressed", "Entries that the cooldown holds back or has held back for good."),
+        ("suppressed", "Entries that are told by the count of another: held back by the cooldown, or folded."),
         ("initialized", "0 for a destination that its factory has not made yet."),
     ):
         yield family(name, "gauge", text, ((one, "", "", getattr(one, name)) for one in inspectors))
@@ -114,6 +114,8 @@ def _destinations(inspectors: tuple[InspectorStats, ...]) -> Iterator[_Family]:
     yield family("last_success_timestamp_seconds", "gauge", "When something was last delivered.", last)
     states = ((one, "state", state, float(state == one.breaker)) for one in inspectors for state in _BREAKER_STATES)
     yield family("breaker_state", "gauge", "1 for the state in which the circuit breaker is.", states)
+    opened = ((one, "", "", one.opened) for one in inspectors)
+    yield family("breaker_opened", "counter", "How often the circuit breaker opened.", opened)
     ratios = (
         (one, "window", window, _ratio(rate))
         for one in inspectors

@@ -176,9 +176,10 @@ class InspectorStats:
     label: Name of the destination; never its URL.
     routed: Entries that were meant for it, those included that it got as somebody's fallback.
     delivered: Entries that the service said it took.
-    suppressed: Entries that the cooldown held back.
+    suppressed: Entries that are told by the count of another: held back by the cooldown, or folded into a digest.
     dropped: Entries that were not sent, by reason: `lane_full`, `expired`, `shutdown`, `endpoint_gone`.
-    failed: Entries that were refused or given up, whatever a fallback did with them.
+    failed: Entries that were refused or given up, whatever a fallback did with them. Who is lost, as failed or as
+        dropped, takes those along for which it stood.
     pending: Entries that wait or are on their way.
     attempts: Posts that were begun.
     retries: Attempts after the first one of a batch.
@@ -191,6 +192,9 @@ class InspectorStats:
     last_minute: Attempts over 60 s, and those of them that delivered nothing.
     last_five_minutes: The same over 300 s.
     initialized: False for one that its factory has not made yet.
+    opened: How often the breaker opened.
+    fallbacks: What became of the messages that were given up: `taken` by a fallback, `logged`, or only `counted`;
+        `raised` counts the callables that raised.
     degraded: The deepest step that its entries took in the last minute: `plain`, `digest`, `fallback`, `counted`; None
         if all went as it should.
     """
@@ -213,6 +217,8 @@ class InspectorStats:
     last_minute: Rate = Rate()
     last_five_minutes: Rate = Rate()
     initialized: bool = True
+    opened: int = 0
+    fallbacks: Mapping[str, int] = field(default_factory=dict)
     degraded: str | None = None
 
     def __add__(self, other: InspectorStats) -> InspectorStats:
@@ -237,6 +243,8 @@ class InspectorStats:
             last_minute=self.last_minute + other.last_minute,
             last_five_minutes=self.last_five_minutes + other.last_five_minutes,
             initialized=self.initialized or other.initialized,
+            opened=self.opened + other.opened,
+            fallbacks=_sum(self.fallbacks, other.fallbacks),
             degraded=deepest((self.degraded, other.degraded)),
         )
 

@@ -20,8 +20,8 @@ BodyState = Literal["none", "complete", "cut", "missing", "broken", "abandoned"]
 """What is known of a body.
 
 none: there was no body. complete: all of it is kept. cut: only its head is kept. missing: there was one, but it was not
-seen (a stream, a content type that is left out, a capture of 0 bytes, an app that did not read it in time).
-broken: it ended in an error. abandoned: the app closed it early.
+seen (a content type that is left out, a capture of 0 bytes, an app that did not read it in time, a sending that was
+mocked). broken: it ended in an error. abandoned: the app closed it early, or a request's was not sent to its end.
 """
 
 
@@ -107,6 +107,10 @@ class Exchange(NamedTuple):
     """Seconds from the start to the end of the response's body; None where it was not seen."""
     context: tuple[tuple[str, str], ...] = ()
     """Labels of where the call came from, such as a request id."""
+    retried: tuple[str, ...] = ()
+    """Why urllib3 sent the request again, each time: a status, or the name of an exception."""
+    peer: str | None = None
+    """Address and port of the other end of the connection."""
 
     def __repr__(self) -> str:
         return "Exchange(not redacted, so not shown)"

@@ -44,7 +44,10 @@ class Record:
     fingerprint: What makes two exchanges equal for the cooldown.
     suppressed: How many equal exchanges the cooldown held back before this one.
     suppressed_since: When the first of them happened, in seconds since the epoch.
-    context: Labels of where the call came from.
+    context: Labels of where the call came from, as `context` set them.
+    retried: Why `max_retries` sent the request again, each time: a status, or the name of an exception. Status, times
+        and bodies are those of the last attempt, but `elapsed` counts from the first.
+    peer: Address and port of the other end, which may be a proxy; None unless it was asked for and there was an answer.
     variables: Pairs of a shell variable and the request header in which it stands for a secret (`mode="env"`).
     notes: What redaction did to a body that the body itself does not tell.
     """
@@ -80,6 +83,8 @@ class Record:
     context: tuple[tuple[str, str], ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    retried: tuple[str, ...] = ()
+    peer: str | None = None
 
     @property
     def outcome(self) -> str:
@@ -92,6 +97,7 @@ class Record:
         return (
             2_000
             + len(self.url)
+            + sum(len(name) + len(value) + 200 for name, value in self.context)
             + len(self.request_body or b"")
             + len(self.response_body or b"")
             + sum(len(name) + len(value) + 200 for name, value in self.request_headers)

@@ -57,12 +57,11 @@ def sent_headers(request: RequestFacts) -> tuple[Headers, bool]:
             added.append(("Accept-Encoding", "identity"))
         if chunked and "transfer-encoding" not in names:
             added.append(("Transfer-Encoding", "chunked"))
-        elif (
-            not names & {"content-length", "transfer-encoding"}
-            and request.body_state == "none"
-            and request.method.upper() not in _WITHOUT_BODY
-        ):
-            added.append(("Content-Length", "0"))
+        elif not names & {"content-length", "transfer-encoding"}:
+            if request.body_state != "none" and request.body_size is not None:
+                added.append(("Content-Length", str(request.body_size)))
+            elif request.body_state == "none" and request.method.upper() not in _WITHOUT_BODY:
+                added.append(("Content-Length", "0"))
         if "user-agent" not in names:
             added.append(("User-Agent", request.client))
     return tuple([pair for pair in (*added, *given) if pair[1] != _SKIPPED]), chunked

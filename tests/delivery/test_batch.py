@@ -119,7 +119,10 @@ def test_a_trial_takes_one():
     assert len(batch) == 2
 
 
-@given(st.lists(st.sampled_from(["add", "critical", "take", "one", "back", "remove"]), max_size=60), st.integers(1, 4))
+@given(
+    st.lists(st.sampled_from(["add", "critical", "take", "one", "back", "remove", "oldest"]), max_size=60),
+    st.integers(1, 4),
+)
 def test_nothing_is_lost_or_doubled_and_the_order_stays(steps, size):
     """
     Whatever is done, every entry is in the batch or was handed out, once, and the oldest come first.
@@ -138,9 +141,16 @@ def test_nothing_is_lost_or_doubled_and_the_order_stays(steps, size):
         elif step == "back":
             batch.put_back(iter(out))
             model, out = [*out, *model], []
+        elif step == "oldest":
+            expected = next((entry for entry in model if not entry.critical), next(iter(model), None))
+            assert batch.take_oldest() is expected
+            model = [entry for entry in model if entry is not expected]
         elif model:
             gone = model.pop(len(model) // 2)
-            batch.remove([gone])
+            assert gone in batch
+            batch.remove([gone, gone])
+            assert gone not in batch
         assert list(batch) == model
+        assert batch.first_admitted == min((entry.admitted for entry in model), default=inf)
         urgent = len(model) >= size or any(entry.critical for entry in model)
         assert batch.due() == (inf if not model else -inf if urgent else model[0].admitted + 5.0)

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 import pybreaker
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from curl_interceptor.delivery.breaker import Breaker
 from curl_interceptor.errors import BadPayload, CircuitOpen, DeadEndpoint, Throttled, Transient
@@ -165,3 +168,60 @@ def test_the_wall_clock_does_not_matter(monkeypatch, shift):
     assert (one.is_open, one.trial_at) == (True, 3.0)
     assert attempt(one, None, 3.0)
     assert not one.is_open
+
+
+class BreakerMachine(RuleBasedStateMachine):
+    """A naive model beside it: failures in a row, since when it is open, how long it waits, and how often it opened."""
+
+    @initialize(failures=st.integers(1, 4), open_for=st.sampled_from([0.5, 1.0]), longest=st.sampled_from([1.0, 20.0]))
+    def set_up(self, failures: int, open_for: float, longest: float) -> None:
+        self.policy = BreakerPolicy(failures, open_for, longest)
+        self.breaker = Breaker(self.policy)
+        self.now = 100.0
+        self.failures = self.opened = 0
+        self.since: float | None = None
+        self.wait = 0.0
+
+    @rule(seconds=st.floats(0, 30))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(error=st.sampled_from([None, Transient(), Throttled(), BadPayload(), DeadEndpoint()]))
+    def attempt(self, error: Exception | None) -> None:
+        """The lane asks at the trial's time only; then exactly one attempt passes."""
+        trial = self.since is not None
+        if trial and self.now < self.breaker.trial_at:
+            return
+        assert attempt(self.breaker, error, self.now), "an attempt whose time has come is made"
+        if isinstance(error, DeadEndpoint):
+            self._open(1.0, 21_600.0)
+        elif isinstance(error, Transient):
+            self.failures += 1
+            if trial or self.failures >= self.policy.failures:
+                self._open(self.policy.open_for, self.policy.max_open_for)
+        else:
+            self.failures, self.since, self.wait = 0, None, 0.0
+
+    @rule()
+    def trip(self) -> None:
+        self.breaker.trip(self.now)
+        self._open(self.policy.open_for, self.policy.max_open_for)
+
+    def _open(self, first: float, longest: float) -> None:
+        self.opened += self.since is None
+        self.since = self.now if self.since is None else self.since
+        self.wait = min(longest, self.wait * 2 or first)
+        self.failures = 0
+        assert self.breaker.trial_at == self.now + self.wait
+
+    @invariant()
+    def agrees(self) -> None:
+        if hasattr(self, "breaker"):
+            assert self.breaker.open_since == self.since
+            assert self.breaker.is_open == (self.since is not None)
+            assert self.breaker.state == ("closed" if self.since is None else "open")
+            assert self.breaker.opened == self.opened
+
+
+TestBreakerMachine = BreakerMachine.TestCase
+TestBreakerMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

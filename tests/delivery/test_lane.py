@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -15,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from curl_interceptor.delivery.destination import Destination, LanePolicies
 from curl_interceptor.delivery.item import Item
 from curl_interceptor.delivery.lane import Job, Lane
+from curl_interceptor.delivery.redacted import Redacted
 from curl_interceptor.delivery.rendering import render
 from curl_interceptor.delivery.workers import attempt
 from curl_interceptor.errors import BadPayload, DeadEndpoint, DeliveryError, Throttled, Transient
@@ -86,6 +88,20 @@ RENDERINGS = [
 ]
 
 
+class Made(Redacted):
+    """An exchange whose record is made by the test."""
+
+    def __init__(self, make: Callable[[], Record]) -> None:
+        super().__init__(EXCHANGE)
+        self.make = make
+
+    def by(self, rules: Redaction) -> Record:
+        return self.make()
+
+    def bare(self) -> Made:
+        return self
+
+
 class Silent:
     """A transport that posts nothing."""
 
@@ -122,6 +138,10 @@ class Driver:
     lost: list[tuple[str, str]] = field(default_factory=list)
     too_large: dict[str, int] = field(default_factory=dict)
     posts: list[tuple[float, list[str], int]] = field(default_factory=list)
+    ended: int = 0
+    """How many were lost, alone or told by the count of one that was lost."""
+    told: int = 0
+    """How many the entries tell of that were delivered or lost."""
 
     def come(self, key: str | None = None, *, size: int = 0) -> str:
         """An exchange comes; without a key it has no equal."""
@@ -129,20 +149,22 @@ class Driver:
 
         def make() -> Record:
             self.born.append(name)
-            return replace(RECORD, id=name, request_body=b"x" * size)
+            return replace(RECORD, id=name, request_body=b"x" * size, fingerprint=key or name)
 
         if self.lane.closed and not self.lane.destination.fallbacks:  # dropped before it is redacted
             self.born.append(name)
             self.lost.append((name, "endpoint_gone"))
-        self.lane.route(self.lane.destination, EXCHANGE, key or name, make, self.now)
+            self.ended += 1
+            self.told += 1
+        self.lane.route(self.lane.destination, Made(make), key or name, self.now)
         self._collect()
         return name
 
-    def take_over(self, *, critical: bool = False) -> Record:
-        """Somebody else's entry comes."""
+    def take_over(self, key: str | None = None, *, critical: bool = False) -> Record:
+        """Somebody else's entry comes; without a key it has no equal."""
         name = str(next(self.serial))
         self.born.append(name)
-        record = replace(RECORD, id=name)
+        record = replace(RECORD, id=name, fingerprint=key or name)
         self.lane.take(Item(record, key=None, admitted=self.now, critical=critical, fallbacks=()), self.now)
         self._collect()
         return record
@@ -196,7 +218,8 @@ class Driver:
         self.inspector.next_error = error
         outcome = attempt(job)
         self.inspector.next_error = None
-        had = [item.entry.id for item in self.lane.in_flight.items] if self.lane.in_flight else []
+        items = list(self.lane.in_flight.items) if self.lane.in_flight else []
+        had = [item.entry.id for item in items]
         wait = getattr(outcome.error, "retry_after", None)
         if isinstance(wait, (int, float)) and math.isfinite(wait):
             self.not_before = max(self.not_before, self.now + wait)
@@ -207,6 +230,7 @@ class Driver:
         self.lane.settle(job, outcome, self.now, draining=self.draining)
         if outcome.error is None:
             self.delivered.extend(had)
+            self.told += sum(1 + item.entry.suppressed for item in items)
         self._collect()
 
     def abandon(self, *, flying: bool = False) -> None:
@@ -219,6 +243,8 @@ class Driver:
         while self.lane.lost:
             lost = self.lane.lost.popleft()
             self.lost.append((lost.item.entry.id, lost.reason))
+            self.ended += 1 + lost.item.merged
+            self.told += 1 + lost.item.entry.suppressed
 
     @property
     def lost_names(self) -> list[str]:
@@ -232,13 +258,22 @@ class Driver:
         flying = lane.in_flight.items if lane.in_flight else []
         here = [*lane.waiting, *flying]
         assert stats.pending == len(here)
-        assert lane._bytes == sum(item.size for item in here)
+        assert lane._stock._bytes == sum(item.size for item in here)
         assert lane.held_bytes >= 0
         assert (lane.in_flight is None) == (self.job is None)
-        ended = [*self.delivered, *self.lost_names]
-        assert sorted(ended + [item.entry.id for item in here]) == sorted(self.born)
+        alone = [*self.delivered, *self.lost_names, *(item.entry.id for item in here)]
+        assert len(set(alone)) == len(alone)
+        assert set(alone) <= set(self.born)
         assert stats.delivered == len(self.delivered)
-        assert stats.failed + sum(stats.dropped.values()) == len(self.lost)
+        assert stats.failed + sum(stats.dropped.values()) == self.ended
+        cooldown = lane._stock.cooldown
+        windows = cooldown._windows if cooldown else {}
+        held = sum(window.count for window in windows.values())
+        held += sum(one.before + 1 for one in cooldown._released) if cooldown else 0
+        waiting = sum(1 + item.entry.suppressed for item in here)
+        assert stats.routed == self.told + waiting + held, "somebody is told of twice, or by nobody"
+        keys = {item.key for item in here}
+        assert all(key in keys for key, window in windows.items() if window.until is None), "a window waits for nobody"
         if self.gone:
             assert lane.due(self.now, hurried=True) == inf
 
@@ -310,9 +345,9 @@ class LaneMachine(RuleBasedStateMachine):
         for _ in range(count):
             self.d.come()
 
-    @rule(critical=st.booleans())
-    def take_over(self, critical) -> None:
-        self.d.take_over(critical=critical)
+    @rule(key=st.sampled_from([None, "a", "e"]), critical=st.booleans())
+    def take_over(self, key, critical) -> None:
+        self.d.take_over(key, critical=critical)
 
     @rule(kind=ERRORS)
     def answer(self, kind) -> None:
@@ -421,7 +456,7 @@ def test_equal_entries_from_two_lanes_are_both_accounted_for():
     one.serve(hurried=True)
     one.answer()
 
-    one.check()
+    assert one.lane.stats().balanced
     assert one.lane.stats().delivered == 2
     assert one.lane.held_bytes == 0
 
@@ -513,6 +548,21 @@ def test_no_size_that_was_called_too_large_is_sent_again():
             if one.job:
                 one.answer()
         assert len(one.delivered) == size + 1
+
+
+def test_a_refused_payload_is_not_posted_a_second_time_as_its_own_plain_form():
+    """
+    Where the plain form is the rich one, a lone refused entry costs one post.
+    """
+    one = driver(batch=BatchPolicy(1, 0))
+    one.inspector.render = "same size"
+    one.come()
+    one.serve()
+    one.answer(BadPayload("HTTP 400"))
+    one.serve()
+
+    assert len(one.posts) == 1
+    assert one.lost == [("1", "refused in every form")]
 
 
 def test_a_payload_that_does_not_shrink_is_halved_and_given_up_without_another_post():
@@ -715,7 +765,6 @@ def test_a_critical_entry_is_dropped_last_among_those_in_backoff_too():
     one.answer(Transient())
     one.inspector.critical = False
     one.come()
-    one.lane._keep_bounds()
     one.come()
 
     assert one.lost == [("2", "lane_full")]
@@ -984,6 +1033,26 @@ def test_the_last_of_the_equals_goes_out_with_the_count():
     one.check()
 
 
+def test_the_count_is_told_although_the_lane_has_no_room_for_the_last_one():
+    """
+    What the cooldown holds back is kept without its bodies then.
+    """
+    one = driver(cooldown=Cooldown(60.0), lane=LanePolicy(100, 50_000), batch=BatchPolicy(1, 0))
+    request, response = EXCHANGE.request._replace(body=b"x" * 20_000), EXCHANGE.response
+    large = EXCHANGE._replace(request=request, response=response._replace(body=(b"y" * 20_000,)))
+    for _ in range(3):
+        one.lane.route(one.lane.destination, Redacted(large), "a", 0.0)
+    part = one.lane.begin(0.0)
+    job = one.lane.launch(part, render(one.inspector, part), 0.0, timeout=1.0)
+    one.lane.settle(job, attempt(job), 0.0)
+    one.lane.tick(60.0)
+
+    (summary,) = [item.entry for item in one.lane.waiting if item.entry.suppressed]
+    assert (summary.suppressed, summary.request_body, summary.request_body_state) == (1, None, "missing")
+    assert one.lane.held_bytes <= 50_000
+    assert one.lane.stats().balanced
+
+
 def test_a_critical_lane_suppresses_nothing():
     """
     Equals of a critical inspector all go out, at once.
@@ -1003,7 +1072,7 @@ def test_a_redaction_that_raises_costs_its_record_and_lifts_its_window():
     """
     one = driver(batch=BatchPolicy(1, 0), cooldown=Cooldown(10.0))
     with pytest.raises(ZeroDivisionError):
-        one.lane.route(one.lane.destination, EXCHANGE, "a", lambda: 1 / 0, 0.0)
+        one.lane.route(one.lane.destination, Made(lambda: 1 / 0), "a", 0.0)
     stats = one.lane.stats()
     assert (stats.routed, stats.failed, stats.balanced) == (1, 1, True)
 

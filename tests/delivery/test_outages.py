@@ -5,15 +5,13 @@ On real sockets, through a mounted session; the address of the webhook is a secr
 
 from __future__ import annotations
 
+import itertools
 import json
-import logging
 import socket
-import threading
 import time
 from collections.abc import Callable
 
 import pytest
-from support.api import Api
 from support.receiver import (
     HOST,
     Connection,
@@ -34,8 +32,17 @@ from support.receiver import (
 )
 
 import curl_interceptor
-from curl_interceptor import BatchPolicy, BreakerPolicy, Pipeline, RetryPolicy, TransportPolicy, WebhookInspector
-from curl_interceptor.delivery.pipeline import pipelines
+from curl_interceptor import (
+    BatchPolicy,
+    BreakerPolicy,
+    LanePolicy,
+    Pipeline,
+    RetryPolicy,
+    TransportPolicy,
+    WebhookInspector,
+)
+
+pytestmark = pytest.mark.usefixtures("_the_address_is_never_told")
 
 SECRET = "/hook-s3cr3t-t0k3n"
 QUICK = {
@@ -91,40 +98,6 @@ def until(condition: Callable[[], object], timeout: float = 5.0) -> float:
         assert time.monotonic() - began < timeout, f"it did not come true within {timeout} s"
         time.sleep(0.005)
     return time.monotonic() - began
-
-
-@pytest.fixture(scope="module")
-def api():
-    with Api() as server:
-        yield server
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as server:
-        yield server
-
-
-@pytest.fixture
-def fail(session, api):
-    """Let the app's calls number 0, 1, 2 … fail."""
-    numbers = iter(range(10_000))
-
-    def fail(count: int = 1, code: int = 500) -> None:
-        for _ in range(count):
-            session.get(api.url(f"/status/{code}?number={next(numbers)}"))
-
-    return fail
-
-
-@pytest.fixture(autouse=True)
-def _the_address_is_never_told(caplog):
-    """No log line, no statistics and no thread's name shows the webhook's address, whatever happens."""
-    caplog.set_level(logging.DEBUG)
-    yield
-    told = [caplog.text, *(repr(pipeline.stats()) + repr(pipeline) for pipeline in pipelines())]
-    told += [thread.name for thread in threading.enumerate()]
-    assert SECRET.strip("/") not in "\n".join(told)
 
 
 def books(pipeline: Pipeline):
@@ -250,6 +223,32 @@ def test_closing_drops_at_once_what_lies_past_its_deadline(session, receiver, fa
     assert books(pipeline).dropped == {"shutdown": 4}
 
 
+def test_equal_failures_of_a_long_outage_arrive_as_one_that_counts_them(session, receiver, pipeline, fail):
+    """
+    A lane over half full folds equals; after the outage the books, and what arrived, tell of every failure.
+    """
+    hook = Hook(receiver, lambda documents: status(503))
+    mount(session, pipeline, hook.url, lane=LanePolicy(records=20))
+    fail(60)
+    fail(3, 404)
+    until(lambda: pipeline.stats().queued == 0 and pipeline.stats().degraded == "digest")
+    until(lambda: books(pipeline).breaker == "open")
+    assert books(pipeline).pending <= 20
+    hook.decide = lambda documents: None
+    until(lambda: pipeline.stats().pending == 0)
+
+    told = {code: [document for document in hook.taken if document["status"] == code] for code in (404, 500)}
+    assert sum(1 + document["suppressed"] for document in told[500]) == 60
+    assert sum(1 + document["suppressed"] for document in told[404]) == 3
+    summary = max(told[500], key=lambda document: document["suppressed"])
+    assert summary["suppressed"] > 10
+    assert summary["suppressed_since"] <= summary["started"]
+    lane = books(pipeline)
+    assert (lane.routed, lane.delivered + lane.suppressed) == (63, 63)
+    assert not lane.dropped
+    assert lane.opened == 1
+
+
 def test_a_poison_record_costs_only_itself(session, receiver, pipeline, fail):
     """
     One record of eight that the service refuses: seven arrive, the one is tried once more as plain text, then failed.
@@ -284,6 +283,23 @@ def test_a_record_that_always_breaks_the_server_costs_only_itself(session, recei
     assert 2 not in hook.numbers
     assert (books(pipeline).failed, books(pipeline).breaker) == (1, "closed")
     assert books(pipeline).delivered == books(pipeline).routed - 1 == len(hook.taken)
+
+
+def test_what_the_service_says_of_its_limit_is_kept_without_a_429(session, receiver, pipeline, fail):
+    """
+    An answer that takes the record, and says that it was the last one for half a second, is believed.
+    """
+    hook = Hook(
+        receiver,
+        lambda documents: status(200, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": "0.5"}),
+    )
+    mount(session, pipeline, hook.url)
+    fail(3)
+    until(lambda: len(hook.posts) == 3)
+
+    times = [when for when, _ in hook.posts]
+    assert all(later - earlier >= 0.5 for earlier, later in itertools.pairwise(times))
+    assert books(pipeline).retries == 0
 
 
 def test_gone_ends_after_one_post(session, receiver, pipeline, fail):

@@ -209,7 +209,7 @@ REFUSED: dict[str, tuple[Callable[[Record], Record], str]] = {
     ),
     "missing body": (
         lambda record: replace(record, request_body_state="missing", request_body=None),
-        "the request body was not captured, as that of a file or a generator is not",
+        "the request body was not captured",
     ),
     "broken body": (lambda record: replace(record, request_body_state="broken"), "the request body ended in an error"),
     "abandoned body": (lambda record: replace(record, request_body_state="abandoned"), "was not sent to its end"),

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import responses
+from support.pages import DOCS, PATTERNS, ROOT, examples, rows, run_examples, sections
 
 import curl_interceptor
 from curl_interceptor.inspectors.options import DELIVERY_KEYWORDS
+from curl_interceptor.observe.stats import HostStats, InspectorStats, Stats
 from curl_interceptor.policies import PipelinePolicy
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FRAMEWORK = re.compile(r"^ *(?:from|import) (django|flask)\b", re.MULTILINE)
-# Frameworks are no part of the tests' own requirements; the tox environment "frameworks" has them.
-ABSENT = {name for name in ("django", "flask") if find_spec(name) is None}
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def examples(page: Path) -> list[str]:
-    """The blocks of a page, each moved down to its own line, so that a traceback shows where it stands."""
-    text = page.read_text("utf-8")
-    blocks = ["\n" * text.count("\n", 0, found.start(1)) + found[1] for found in BLOCK.finditer(text)]
-    return [block for block in blocks if not ABSENT & set(FRAMEWORK.findall(block))]
+# Those of the patterns deliver for real, see test_patterns.py.
+PAGES = [ROOT / "README.md", *(page for page in sorted(DOCS.rglob("*.md")) if page.parent != PATTERNS)]
 
 
 @pytest.fixture
@@ -64,9 +53,7 @@ def test_examples_of_a_page_run(page):
     """
     Read from top to bottom, the blocks of a page are one program that works; its webhooks are recorded.
     """
-    namespace: dict[str, object] = {"__name__": "__example__"}
-    for example in examples(page):
-        exec(compile(example, str(page), "exec"), namespace)
+    run_examples(page)
 
 
 def test_reference_lists_every_public_name():
@@ -88,3 +75,18 @@ def test_reference_lists_every_keyword():
     own = {"inspectors", "match", "capture", "redaction", "enabled", "pipeline"}
 
     assert listed == own | DELIVERY_KEYWORDS | set(PipelinePolicy.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading"),
+    [(Stats, "Of a pipeline"), (InspectorStats, "Of a destination"), (HostStats, "Of a host that the app calls")],
+)
+def test_reference_lists_every_figure(kind, heading):
+    """
+    Each figure has its line under the thing that it is about, and nothing else has one.
+    """
+    table = rows(sections(DOCS / "reference" / "stats.md")[heading])
+    listed = {name for row in table for name in re.findall(r"`(\w+)`", row[0])}
+    derived = {name for name, value in vars(kind).items() if isinstance(value, property)}
+
+    assert listed == set(kind.__dataclass_fields__) | derived

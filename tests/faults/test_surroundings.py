@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 
 import pytest
+from support import receiver as replies
 from support.process import run
 from support.records import documents, names
 from support.scenario import heard
 
 
-@pytest.mark.parametrize("jump", [-365 * 86_400, 86_400], ids=["back a year", "forward a day"])
+@pytest.mark.parametrize(
+    "jump", [-365 * 86_400, pytest.param(86_400, marks=pytest.mark.thorough)], ids=["back", "forward"]
+)
 def test_a_clock_that_jumps_changes_nothing(api, receiver, jump):
     """
     In the middle of an outage the wall clock is set: the caller is unharmed, everything arrives as soon as it would.
     """
-    from support import receiver as replies
-
     receiver.script("/hook", [replies.status(503)] * 6)
     told = heard(
         run(

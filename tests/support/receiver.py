@@ -134,6 +134,12 @@ class Server:
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
 
+    @property
+    def connected(self) -> int:
+        """How many connections are open at the moment."""
+        with self._lock:
+            return len(self._sockets)
+
     def __enter__(self) -> Self:
         self._listener = socket.socket()
         if self._receive_buffer:

@@ -66,9 +66,11 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         proxies=_proxies(request.proxies, rules),
         timeout=request.timeout,
         fingerprint=fingerprint(exchange if split(url).path == parts.path else _with_url(exchange, url)),
-        context=tuple((name, scrub.text(value)) for name, value in exchange.context),
+        context=tuple((scrub.text(name), scrub.label(name, value)) for name, value in exchange.context),
         variables=variables,
         notes=tuple(scrub.notes),
+        retried=exchange.retried,
+        peer=exchange.peer,
     )
 
 
@@ -125,6 +127,12 @@ class _Scrub:
         if self._off or not text:
             return text
         return MARKER if self._strict else self._also(kinds.text(text, self._scan))
+
+    def label(self, name: str, value: str) -> str:
+        """The value of a label of the app's own."""
+        if self._off or self._strict or not self._rules.hides(name):
+            return self.text(value)
+        return self._also(self._scan.hidden(name, value))
 
     def content(self, text: str) -> str:
         """A text that may be a document."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from .patterns import lazy
+
 __all__ = ["anchors", "hide", "is_plain", "runs_of"]
 
 Mark = Callable[[str], str]
@@ -20,18 +22,18 @@ _START = r"(?:(?<![\w-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=u00[0-9a-fA-F]{2}
 
 def _token(*starts: str, rest: str = r"[\w-]", least: int = 16) -> list[tuple[str, re.Pattern[str]]]:
     """Patterns of tokens that are one run of characters behind a start; each start is a literal."""
-    return [(start, re.compile(f"{_START}({re.escape(start)}{rest}{{{least},}})")) for start in starts]
+    return [(start, lazy(f"{_START}({re.escape(start)}{rest}{{{least},}})")) for start in starts]
 
 
 def _shape(literal: str, pattern: str) -> list[tuple[str, re.Pattern[str]]]:
-    return [(literal, re.compile(pattern))]
+    return [(literal, lazy(pattern))]
 
 
 _ALNUM = "[A-Za-z0-9]"
 _SHAPES: list[tuple[str, re.Pattern[str]]] = [
     *_shape("eyJ", _START + r"((?:sk\.)?eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*){0,3})"),
     *(
-        (start, re.compile(rf"(?<![A-Za-z0-9])({start}[A-Z0-9]{{16}})(?![A-Za-z0-9])"))
+        (start, lazy(rf"(?<![A-Za-z0-9])({start}[A-Z0-9]{{16}})(?![A-Za-z0-9])"))
         for start in ("AKIA", "ASIA", "ABIA", "ACCA")
     ),
     *_token("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
@@ -67,24 +69,24 @@ _SHAPES: list[tuple[str, re.Pattern[str]]] = [
     *_shape("-us", r"(?<![\w-])([0-9a-f]{32}-us[0-9]{1,2})(?![\w-])"),  # Mailchimp
     # Any issuer that says itself what it issues; a publishable key says "pk".
     *(
-        (middle, re.compile(rf"(?<![\w-])((?!pk_)[a-z]{{2,12}}{middle}(?=\w{{0,40}}[0-9]){_ALNUM}{{16,}})"))
+        (middle, lazy(rf"(?<![\w-])((?!pk_)[a-z]{{2,12}}{middle}(?=\w{{0,40}}[0-9]){_ALNUM}{{16,}})"))
         for middle in ("_live_", "_prod_", "_secret_", "_pat_", "_token_", "_sk_")
     ),
     *_shape("secret_", _START + rf"(secret_{_ALNUM}{{32,}})"),
 ]
-_DISCORD = re.compile(r"(?<![\w-])([A-Za-z][\w-]{22,28}\.[\w-]{6}\.[\w-]{25,45})(?![\w-])")
-_DISCORD_TAIL = re.compile(r"\.[\w-]{6}\.[\w-]{25}")
+_DISCORD = lazy(r"(?<![\w-])([A-Za-z][\w-]{22,28}\.[\w-]{6}\.[\w-]{25,45})(?![\w-])")
+_DISCORD_TAIL = lazy(r"\.[\w-]{6}\.[\w-]{25}")
 
-_PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:[A-Za-z0-9+/=\s\\:,._]|-(?!----))+)")
+_PEM = lazy(r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:[A-Za-z0-9+/=\s\\:,._]|-(?!----))+)")
 # A scheme's word and what it carries. A parameter behind it (`Bearer realm="…"`) is a challenge, and prose has neither
 # digits nor capitals.
-_SCHEME = re.compile(
+_SCHEME = lazy(
     r"\b((?i:bearer|basic|token|apikey)(?:\s{1,3}|%20|\+))((?=[\w.~+/%=-]{0,400}[0-9A-Z])[\w.~+/%-]{16,}={0,2})(?![\w=\"])"
 )
 
 
 # Behind these the rest of a URL is the secret.
-_WEBHOOKS = re.compile(
+_WEBHOOKS = lazy(
     r"""(
     hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/
     |discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{1,25}/
@@ -100,12 +102,12 @@ _WEBHOOKS = re.compile(
 )
 _WEBHOOK_HOSTS = ("hook", "outlook.office", "ifttt", "hc-ping", "pagerduty", "telegram", "vercel")
 # Anybody's hooks, and words after which a path holds what a mail was sent for: what looks drawn by chance is hidden.
-_NAMED_SEGMENT = re.compile(
+_NAMED_SEGMENT = lazy(
     r"""(/(?:hooks?|web-?hooks?|incoming-?webhooks?|token|secret|api[_-]?key|magic|reset|reset[_-]password|password
     |activate|confirm|invite|unsubscribe|verify)/(?:[\w.-]{1,40}/)?)([\w.~-]{16,})(?![\w.~-])""",
     re.VERBOSE | re.IGNORECASE,
 )
-_HOOKS_HOST = re.compile(r"(://(?:[\w-]{1,60}\.)?(?:web)?hooks?\.[\w.-]{1,200}(?::[0-9]{1,5})?/)([^\s\"'<>?#\\]+)")
+_HOOKS_HOST = lazy(r"(://(?:[\w-]{1,60}\.)?(?:web)?hooks?\.[\w.-]{1,200}(?::[0-9]{1,5})?/)([^\s\"'<>?#\\]+)")
 
 # Every shape has at least so many of these characters in a row. Blanking out the others is the quickest way to see it.
 _LEAST = 16

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from . import own, shapes, urls
 from .headers import cookies, set_cookies
+from .patterns import lazy
 from .scan import Edit, Scan, apply, is_harmless
 
 if TYPE_CHECKING:
@@ -23,38 +24,38 @@ _SHORT = 200
 
 # A name, what closes it, and what separates it from its value. A name begins where a run of its characters does, so
 # that no run is read from two places; its closing quotes may be escaped any number of times.
-_PAIR = re.compile(
+_PAIR = lazy(
     r"""(?<![\w.%$-])([\w.%$-]{2,})((?:[\\"'`\])]|&quot;){0,40})
     (\s{0,5}(?:=>|->|:=|={1,3}|:|%3[dDaA](?:%20|\+){0,8})[ \t]{0,8} | \s{0,3}>
     |[ ](?:is|was)[ :]{1,3} | [ ](?=["'`]) | (?<=["']),[ ]?(?=["']))""",
     re.VERBOSE,
 )
-_OPENER = re.compile(r"""\\{0,40}(?:["'`]|&quot;|%22)""")
+_OPENER = lazy(r"""\\{0,40}(?:["'`]|&quot;|%22)""")
 # A comma or a semicolon belongs to a value unless white space or another pair follows, an apostrophe unless the value
 # ends there, and an ampersand where it could not separate two pairs.
 _BARE, _BARE_BEHIND_COLON = (
-    re.compile(
+    lazy(
         rf"""(?:[^{ends};,\s"'<>`{{}}\[\]\\]|[,;](?![\w .-]{{1,40}}[=:])(?!\s|\Z)
         |'(?=[^\s),\]}}])|\\(?!["'nrt])|[\[{{](?=[^"'\s]))+""",
         re.VERBOSE,
     )
     for ends in ("&", "")
 )
-_GROUP = re.compile(r"""[\[{(]([^\[\]{}]{0,2000})[\]})]?""")
-_OPTION = re.compile(
+_GROUP = lazy(r"""[\[{(]([^\[\]{}]{0,2000})[\]})]?""")
+_OPTION = lazy(
     r"""(?<![^\s"'\[,(])--?([A-Za-z][\w-]{1,60})(["']?,?\s{1,3}|=)("[^"\n]{1,500}"|'[^'\n]{1,500}'|[^\s"',\]]{1,500})"""
 )
-_CURL_USER = re.compile(r"""((?<!\S)(?:-u|--user|-U|--proxy-user)[ =]{1,3}["']?)([^\s:"']{1,200}:[^\s"']{1,200})""")
+_CURL_USER = lazy(r"""((?<!\S)(?:-u|--user|-U|--proxy-user)[ =]{1,3}["']?)([^\s:"']{1,200}:[^\s"']{1,200})""")
 _USER_OPTIONS = ("-u ", "--user", "-U ", "--proxy-user", "-u=")
-_USERINFO = re.compile(r"""//[^\s"'<>]{1,500}@""")  # or something like it
-_NETRC = re.compile(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,500})")
+_USERINFO = lazy(r"""//[^\s"'<>]{1,500}@""")  # or something like it
+_NETRC = lazy(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,500})")
 # A parameter of a URL that was redacted already, before the URL became a part of this text.
-_MARKED = re.compile(r"REDACTED(?:-[0-9]{1,6})?(?=[?#/])")
-_LINE = re.compile(r"[^\r\n]{0,4000}")
-_VARIABLE = re.compile(r"\$[A-Za-z_]\w{0,80}")
-_TYPE = re.compile(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
-_CALL = re.compile(r"[A-Za-z_][\w.]{0,80}\(")
-_ARN = re.compile(r"\b[au]rn:[\w:/-]{0,190}:\Z")  # a name whose parts stand between colons
+_MARKED = lazy(r"REDACTED(?:-[0-9]{1,6})?(?=[?#/])")
+_LINE = lazy(r"[^\r\n]{0,4000}")
+_VARIABLE = lazy(r"\$[A-Za-z_]\w{0,80}")
+_TYPE = lazy(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
+_CALL = lazy(r"[A-Za-z_][\w.]{0,80}\(")
+_ARN = lazy(r"\b[au]rn:[\w:/-]{0,190}:\Z")  # a name whose parts stand between colons
 # What is said of a secret instead of telling it.
 _STATES = frozenset(
     """
@@ -63,12 +64,12 @@ _STATES = frozenset(
     """.split()  # noqa: SIM905
 )
 _PROSE = frozenset(["to", "is", "or", "and", "for", "if", "in", "on", "with", "as", "was", "has", "must", "can", "the"])
-_DRAWN = re.compile(r"[\"'`]|(?=\S{0,200}[0-9])\S{6}")  # what prose does not go on with
+_DRAWN = lazy(r"[\"'`]|(?=\S{0,200}[0-9])\S{6}")  # what prose does not go on with
 # Without any of these there is no pair of a name and a value.
-_SEPARATOR = re.compile(r"[=:>%]| -|^-|word |[\"'`],? ?[\"'`]| (?:is|was|[\"'`])")
-_WORD = re.compile(r"[A-Za-z]{1,30}[.,:;!?]?")
-_WITH_SCHEME = re.compile(r"(?i)(?:bearer|basic|token|digest|negotiate|ntlm|apikey|hawk|oauth|aws4-hmac-sha256) ")
-_WHOLE_LINE = re.compile(r"(?i)(?:digest|hawk|oauth|aws4-hmac-sha256) ")
+_SEPARATOR = lazy(r"[=:>%]| -|^-|word |[\"'`],? ?[\"'`]| (?:is|was|[\"'`])")
+_WORD = lazy(r"[A-Za-z]{1,30}[.,:;!?]?")
+_WITH_SCHEME = lazy(r"(?i)(?:bearer|basic|token|digest|negotiate|ntlm|apikey|hawk|oauth|aws4-hmac-sha256) ")
+_WHOLE_LINE = lazy(r"(?i)(?:digest|hawk|oauth|aws4-hmac-sha256) ")
 
 
 def anchors(text: str, rules: Redaction) -> list[str]:
