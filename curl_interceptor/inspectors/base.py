@@ -182,6 +182,11 @@ class Inspector:
         """Whether it is there; one that a factory makes is so once it was wanted. See `LazyInspector`."""
         return True
 
+    @classmethod
+    def from_url(cls, url: str) -> Inspector:
+        """Return the inspector for a bare webhook URL of one of the `hosts`, or refuse it without repeating it."""
+        return cls(url)
+
     def check_address(self, address: str) -> str:
         """Return the address, or refuse it without repeating it."""
         return check_url(f"the URL of {type(self).__name__}", address)
