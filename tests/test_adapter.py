@@ -305,7 +305,7 @@ def test_an_app_mocked_by_responses_goes_on_working():
         ({"inspectors": ["http://"]}, ["no host"]),
         ({"inspectors": ["http://x:99999/"]}, ["port"]),
         ({"inspectors": ["http://x/a b"]}, ["white space"]),
-        ({"inspectors": ["https://hooks.slack.com/services/T0/B0/xyz"]}, ["Slack", "does not exist yet"]),
+        ({"inspectors": ["https://hooks.slack.com/workflows/T0/xyz"]}, ["SlackInspector", "incoming webhook"]),
         ({"inspectors": ["https://discord.com/channels/1/abc"]}, ["DiscordInspector", "Copy Webhook URL"]),
         ({"inspectors": [42]}, ["inspectors", "int"]),
         ({"inspectors": 42}, ["inspectors", "int"]),
@@ -388,7 +388,7 @@ def test_no_message_repeats_a_webhook_url():
     """
     for url in [
         "https://discord.com/api/webhooks/1/s3cr3t/slack",
-        "https://hooks.slack.com/services/T0/B0/s3cr3t",
+        "https://hooks.slack.com/services/T0/s3cr3t",
         "ftp://x/s3cr3t",
         "https://x:bad/s3cr3t",
         "https://x/s3cr3t\n",
@@ -507,7 +507,8 @@ def test_a_copy_captures_and_a_foreign_pickle_is_plain(api, session, pipeline):
     In its own process a copy or pickle is the same adapter; it carries no webhook URL, and elsewhere it just sends.
     """
     inspector = testing.RecordingInspector()
-    adapter = CurlInterceptor(inspectors=[inspector, "http://127.0.0.1:9/s3cr3t"], pipeline=pipeline, cooldown=None)
+    hook = WebhookInspector("http://127.0.0.1:9/s3cr3t", match=Match(statuses=418))
+    adapter = CurlInterceptor(inspectors=[inspector, hook], pipeline=pipeline, cooldown=None)
     data = pickle.dumps(adapter)
     assert b"s3cr3t" not in data
     for twin in (copy.copy(adapter), copy.deepcopy(adapter), pickle.loads(data)):

@@ -8,6 +8,9 @@ from .file import FileInspector
 from .googlechat import GoogleChatInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
+from .mattermost import MattermostInspector
+from .rocketchat import RocketChatInspector
+from .slack import SlackInspector
 from .teams import TeamsInspector
 from .telegram import TelegramInspector
 from .webhook import WebhookInspector
@@ -21,7 +24,10 @@ __all__ = [
     "Inspector",
     "LazyInspector",
     "LoggingInspector",
+    "MattermostInspector",
     "Payload",
+    "RocketChatInspector",
+    "SlackInspector",
     "TeamsInspector",
     "TelegramInspector",
     "WebhookInspector",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-__all__ = ["json_object", "longest", "retry_after", "seconds"]
+__all__ = ["is_page", "json_object", "longest", "retry_after", "seconds"]
 
 
 def seconds(value: object) -> float | None:
@@ -51,3 +51,8 @@ def json_object(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def is_page(body: bytes) -> bool:
+    """Whether an answer is a page for people, as proxies, logins and wrong paths give it, with status 200 too."""
+    return body.lstrip()[:1] == b"<"

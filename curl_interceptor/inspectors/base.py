@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
 from ..policies import check_flag, check_policy
@@ -19,7 +19,7 @@ from ..records.redaction import Redaction
 from .answers import json_object, longest, retry_after
 from .options import check_options
 
-__all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload"]
+__all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload", "place_behind"]
 
 Entry = Record
 """What is delivered."""
@@ -104,6 +104,17 @@ def check_url(name: str, value: object) -> str:
     if port == 0:
         raise ConfigurationError(f"{name} is no usable URL: its port is no number from 1 to 65535; {remedy}")
     return value
+
+
+def place_behind(url: str, **place: str | None) -> str:
+    """Return the lane's address of one place behind a webhook, such as a thread: the URL, with that in its query.
+
+    A lane has one inspector, and would post everything in the place of that one. What is None makes no difference.
+    """
+    parts = urlsplit(url)
+    query = [parts.query] if parts.query else []
+    query += [urlencode({name: value}) for name, value in place.items() if value is not None]
+    return urlunsplit(parts._replace(query="&".join(query)))
 
 
 class Inspector:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-__all__ = ["body_text", "in_code", "is_json", "shorten", "unfenced", "visible"]
+__all__ = ["body_text", "in_code", "is_json", "shorten", "unfenced", "utf16", "visible"]
 
 _ODD = re.compile(r"[^ -~]")
 _ODD_IN_LINES = re.compile(r"[^\n\t -~]")
@@ -91,6 +91,11 @@ def _continues(letter: str) -> bool:
     return not letter.isascii() and (
         unicodedata.category(letter) in ("Mn", "Mc", "Me") or "\U0001f3fb" <= letter <= "\U0001f3ff"
     )
+
+
+def utf16(text: str) -> int:
+    """Count a text as services written in JavaScript or Java do: most emoji count twice."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def in_code(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 from support.corpus import GROUPS, case, judge, perform
@@ -26,7 +27,22 @@ BACKTICKS = [
     case("fences in the URL", path="/```?q=```"),
     case("fences in a form", "POST", data={"a": "```", "```": "'"}),
 ]
-CASES = [*GROUPS["bodies"], *GROUPS["tricks"][::4], *BACKTICKS]
+# What services read as mentions or links, in code as well.
+CALLS = [
+    case("markup of Slack", "POST", data="<!here> it's <@U1> <https://example.com|x> \\<a b='c|d'>$%$"),
+    case("markup of Slack in lines", "POST", data="<!all>\n'<a|b>'\t%<!channel>"),
+    case("markup of Slack in the URL", path="/?a=<!here>&b=<a|b>"),
+    case("markup of Slack in a header", headers={"Link": "<https://example.com|x>; rel='next'"}),
+    case("names", "POST", data="@all @here it's >@all \\ @all\\'@here' '@all"),
+    case("names in lines", "POST", data="@all\n@here '\t@all\x00 @here"),
+    case("names in a header", headers={"X-To": "@all @here '@all"}),
+]
+_PIECES = ["<", "<", "|", ">", "@", "@", "\\", "'", " ", "a", "!here>", "%", "`", '"', "$"]
+CALLS += [
+    case(f"puzzle {seed}", "POST", data="".join(Random(seed).choices([*_PIECES, *ends], k=300)))
+    for seed, ends in enumerate(["", "", "\n", "\t\n"])
+]
+CASES = [*GROUPS["bodies"], *GROUPS["tricks"][::4], *BACKTICKS, *CALLS]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +91,24 @@ def test_every_shell_reads_a_command_that_was_made_fit_for_a_code_block(shell, r
 
     verdicts = {title: judge(*pair) for title, pair in records.items()}
     assert not {title: str(verdict) for title, verdict in verdicts.items() if not verdict}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", ["mattermost", "rocketchat"])
+def test_every_shell_reads_a_command_that_says_something_in_other_words(name, shell, room, sent):
+    """
+    What keeps a service from reading a command changes nothing for any shell.
+    """
+    records = {one.name: sent[one.name] for one in CALLS}
+    commands = []
+    for one, _ in records.values():
+        (payload,) = service(name).make().payloads([one.record])
+        commands += service(name).commands(payload)
+    room.run(shell, commands)
+
+    verdicts = {title: judge(*pair) for title, pair in records.items()}
+    assert not {title: str(verdict) for title, verdict in verdicts.items() if not verdict}
+    assert room.is_untouched()
 
 
 @pytest.mark.parametrize("shell", SHELLS)

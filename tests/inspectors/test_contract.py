@@ -33,8 +33,18 @@ def told(name, entries, plain=False):
 
 
 def same_command(command, record):
-    """Whether a command in a message is that of the record, or says that it cannot be run."""
-    return command in (render(record), describe(record).command) or "not runnable" in command
+    """Whether a command in a message is that of the record, or says that it cannot be run.
+
+    A service may need it in other words: `$(printf '\\074')` is a "<", and quotes that hold nothing are nothing.
+    """
+    if "not runnable" in command:
+        return True
+    return _plainer(command) in map(_plainer, (render(record), describe(record).command))
+
+
+def _plainer(command):
+    command = command.replace("'$(printf '\\074')'", "<").replace("'\\\\$(printf '\\074')'", "\\<")
+    return command.replace("''", "").replace('""', "")
 
 
 @every_inspector

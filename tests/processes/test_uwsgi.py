@@ -49,6 +49,8 @@ def test_each_call_arrives_once(api, receiver, tmp_path, options, at_import):
     app = APP.format(hook=receiver.url("/hook"), url=api.url("/status/500"), options="", at_import=first)
     (tmp_path / "app.py").write_text(app, encoding="utf-8")
     with uwsgi(tmp_path, *options) as served:
+        # A worker that is told to end while it imports the app goes on without one, with and without us.
+        served.wait_for("ready in ", 2 if "--lazy-apps" in options else 1)
         for number in range(20):
             served.get(f"/{number}")
         deadline = time.monotonic() + 15

@@ -103,9 +103,11 @@ class Served:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.status is None and kind is None:
-            self.stop()
-        self.kill()
+        try:
+            if self.status is None and kind is None:
+                self.stop()
+        finally:
+            self.kill()
 
     @property
     def log(self) -> str:
