@@ -352,6 +352,7 @@ def test_a_wrong_value_is_named_with_its_remedy(options, words):
         lambda: TransportPolicy(proxy="nonsense"),
         lambda: TransportPolicy(ca_bundle="/no/such/file"),
         lambda: CapturePolicy(content_types="json"),
+        lambda: CapturePolicy(content_types=5),
         lambda: Match(statuses="5yy"),
         lambda: Match(statuses=99),
         lambda: Match(errors=[int]),
