@@ -7,6 +7,7 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -188,6 +189,15 @@ def test_a_value_of_another_kind_is_refused(keyword, value):
     with pytest.raises(ConfigurationError) as caught:
         CurlInterceptor(inspectors="http://127.0.0.1:9/", **{keyword: value})
     assert keyword in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/tmp/calls.ndjson", "./calls.ndjson", Path("/tmp/calls.ndjson")])
+def test_a_bare_path_among_the_fallbacks_is_refused_with_the_way_to_write_a_file(path):
+    """
+    Who wants a file learns of `file:`, instead of being asked for https.
+    """
+    with pytest.raises(ConfigurationError, match="file:/"):
+        CurlInterceptor(inspectors="http://127.0.0.1:9/", fallbacks=path)
 
 
 async def later(*values):

@@ -80,8 +80,8 @@ class Route:
 
     @property
     def everywhere(self) -> tuple[Destination, ...]:
-        """All destinations, those that are fallbacks too."""
-        return tuple(one for each in self.destinations for one in (each, *each.inner))
+        """All destinations, those that are only fallbacks last: of two for an address the first one gives the label."""
+        return (*self.destinations, *(one for each in self.destinations for one in each.inner))
 
 
 def plan_route(
@@ -128,7 +128,9 @@ def _destination(inspector: Inspector, asked: _Asked) -> Destination:
     match = asked.match if inspector.match is None else inspector.match
     redaction = asked.redaction if inspector.redaction is None else inspector.redaction
     inner = asked._replace(match=match, redaction=redaction)
-    found = tuple(_fallback(item, inner) for item in listed(fallbacks))
+    found = tuple(
+        one for one in (_fallback(item, inner) for item in listed(fallbacks)) if not _leads_to(inspector, one)
+    )
     return Destination(inspector, match, redaction, LanePolicies(**chosen), found, planned=asked.planned)
 
 
@@ -149,6 +151,14 @@ def _lazy(inspector: LazyInspector, asked: _Asked) -> Destination:
     policies = LanePolicies(**chosen)
     making = Making(inspector, match, plan, policies.breaker)
     return Destination(inspector, match, asked.redaction, policies, found, making, asked.planned)
+
+
+def _leads_to(inspector: Inspector, fallback: Any) -> bool:
+    """Whether a fallback is the destination itself, as where an adapter's fallback is one of its inspectors too.
+
+    It would refuse once more what it has just given up; while it is down, entries are to wait as without a fallback.
+    """
+    return isinstance(fallback, Destination) and fallback.inspector.address == inspector.address
 
 
 def _fallback(item: Any, asked: _Asked) -> Any:

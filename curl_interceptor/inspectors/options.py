@@ -71,7 +71,10 @@ def listed(fallbacks: Any) -> tuple[Any, ...]:
     single = isinstance(fallbacks, str) or callable(fallbacks) or hasattr(fallbacks, "payloads")
     items = (fallbacks,) if single else tuple(fallbacks) if isinstance(fallbacks, Sequence) else None
     if items is None or not all(isinstance(one, str) or callable(one) or hasattr(one, "payloads") for one in items):
-        raise ConfigurationError(f"fallbacks must be a list of inspectors, URLs or callables, got {shown(fallbacks)}")
+        raise ConfigurationError(
+            f"fallbacks must be a list of inspectors, URLs, file: paths or callables, got {shown(fallbacks)}; "
+            f"say fallbacks='file:/var/log/app/undelivered.ndjson' for a file, or () for none"
+        )
     for one in items:
         if isinstance(one, type) and hasattr(one, "payloads"):
             raise ConfigurationError(f"fallbacks: {one.__name__} is a class; make an inspector: {one.__name__}(...)")

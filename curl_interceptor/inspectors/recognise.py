@@ -23,6 +23,10 @@ def inspector_for(url: str) -> Inspector:
     """
     if isinstance(url, str) and url[:5].lower() == "file:":
         return FileInspector(_path(url[5:]))
+    if isinstance(url, str) and url.startswith(("/", "./", "../", "~/")):
+        raise ConfigurationError(
+            "a path is no webhook URL; for a file put file: before it, as in 'file:/var/log/calls.ndjson'"
+        )
     host = (urlsplit(check_url("the webhook URL", url)).hostname or "").rstrip(".")
     for name in names():
         found = inspector_class(name)

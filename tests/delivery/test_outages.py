@@ -468,6 +468,27 @@ def test_a_healthy_webhook_is_not_delayed_by_hung_ones(session, receiver, fail):
     assert pipeline.stats().balanced
 
 
+def test_an_inspector_is_never_its_own_fallback(session, receiver, pipeline, fail):
+    """
+    Where an adapter's fallback is one of its inspectors too, that one gets what the other gave up, and its own once.
+    """
+    receiver.script(f"{SECRET}/first", then=status(400))
+    receiver.script(f"{SECRET}/second", then=status(400))
+    second = WebhookInspector(receiver.url(f"{SECRET}/second"), label="second", batch=BatchPolicy(1, 0))
+    first = WebhookInspector(receiver.url(f"{SECRET}/first"), label="first", batch=BatchPolicy(1, 0))
+    mount(session, pipeline, first, second, fallbacks=receiver.url(f"{SECRET}/second"))
+    fail(1)
+    until(lambda: sum(lane.failed for lane in pipeline.stats().inspectors) == 3)
+    assert pipeline.flush(1)
+    stats = pipeline.stats()
+
+    assert {lane.label: (lane.routed, lane.failed, lane.fallbacks.get("taken", 0)) for lane in stats.inspectors} == {
+        "first": (1, 1, 1),
+        "second": (2, 2, 0),
+    }
+    assert stats.balanced
+
+
 def test_fallbacks_are_asked_in_turn(session, receiver, pipeline, fail):
     """
     An inspector that is refused too, a callable that raises, a callable that takes it; each step is counted.
