@@ -20,6 +20,7 @@ from .inspectors import (
     Answer,
     DiscordInspector,
     FileInspector,
+    GoogleChatInspector,
     Inspector,
     LazyInspector,
     LoggingInspector,
@@ -27,6 +28,8 @@ from .inspectors import (
     Payload,
     RocketChatInspector,
     SlackInspector,
+    TeamsInspector,
+    TelegramInspector,
     WebhookInspector,
 )
 from .observe.stats import InspectorStats, Stats
@@ -65,6 +68,7 @@ __all__ = [
     "DeliveryError",
     "DiscordInspector",
     "FileInspector",
+    "GoogleChatInspector",
     "Inspector",
     "InspectorStats",
     "LanePolicy",
@@ -82,6 +86,8 @@ __all__ = [
     "RocketChatInspector",
     "SlackInspector",
     "Stats",
+    "TeamsInspector",
+    "TelegramInspector",
     "Throttled",
     "UNREDACTED",
     "TransportPolicy",

@@ -107,9 +107,10 @@ class CapturePolicy:
             )
         if self.content_types is not None:
             types = self.content_types
-            if isinstance(types, str) or not types or not all(isinstance(one, str) and "/" in one for one in types):
+            listed = isinstance(types, Collection) and not isinstance(types, str) and bool(types)
+            if not listed or not all(isinstance(one, str) and "/" in one for one in types):
                 raise ConfigurationError(
-                    f"capture: content_types must be a list such as ['application/json', 'text/*'], got {types!r}"
+                    f"capture: content_types must be a list such as ['application/json', 'text/*'], got {shown(types)}"
                 )
             object.__setattr__(self, "content_types", tuple(one.strip().lower() for one in types))
         check_flag("capture: peer", self.peer)

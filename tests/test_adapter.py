@@ -352,6 +352,7 @@ def test_a_wrong_value_is_named_with_its_remedy(options, words):
         lambda: TransportPolicy(proxy="nonsense"),
         lambda: TransportPolicy(ca_bundle="/no/such/file"),
         lambda: CapturePolicy(content_types="json"),
+        lambda: CapturePolicy(content_types=5),
         lambda: Match(statuses="5yy"),
         lambda: Match(statuses=99),
         lambda: Match(errors=[int]),
@@ -507,7 +508,8 @@ def test_a_copy_captures_and_a_foreign_pickle_is_plain(api, session, pipeline):
     In its own process a copy or pickle is the same adapter; it carries no webhook URL, and elsewhere it just sends.
     """
     inspector = testing.RecordingInspector()
-    adapter = CurlInterceptor(inspectors=[inspector, "http://127.0.0.1:9/s3cr3t"], pipeline=pipeline, cooldown=None)
+    hook = WebhookInspector("http://127.0.0.1:9/s3cr3t", match=Match(statuses=418))
+    adapter = CurlInterceptor(inspectors=[inspector, hook], pipeline=pipeline, cooldown=None)
     data = pickle.dumps(adapter)
     assert b"s3cr3t" not in data
     for twin in (copy.copy(adapter), copy.deepcopy(adapter), pickle.loads(data)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 from pathlib import Path
@@ -34,11 +35,13 @@ def room(module: str) -> str:
     return module.split(".")[1] if "." in module else "__init__"
 
 
+@functools.cache
 def modules() -> list[str]:
     found = pkgutil.walk_packages([str(ROOT)], "curl_interceptor.")
     return ["curl_interceptor", *sorted(module.name for module in found)]
 
 
+@functools.cache
 def imports(module: str) -> set[str]:
     """Modules of this package that a module imports, also inside of functions."""
     spec = importlib.util.find_spec(module)

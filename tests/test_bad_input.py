@@ -208,6 +208,10 @@ def pieces(*values):
     yield True
 
 
+def judging(verdict):
+    return type("Judging", (WebhookInspector,), {"verdict": staticmethod(verdict)})
+
+
 class Later:
     async def __call__(self, *values):
         return True
@@ -220,8 +224,9 @@ class Later:
         lambda value: Redaction(also=value),
         lambda value: LazyInspector(value),
         lambda value: CurlInterceptor(inspectors="http://127.0.0.1:9/", fallbacks=[value]),
+        lambda value: judging(value)("http://127.0.0.1:9/"),
     ],
-    ids=["predicate", "also", "factory", "fallback"],
+    ids=["predicate", "also", "factory", "fallback", "verdict"],
 )
 @pytest.mark.parametrize(
     "value", [later, pieces, Later(), lambda one, two: True], ids=["async", "generator", "object", "arguments"]

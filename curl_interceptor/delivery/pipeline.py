@@ -365,7 +365,9 @@ class PipelineSink:
 
     def watch(self, draft: Draft) -> None:
         """Remember a wanted exchange whose body the app still reads."""
-        dispatcher = self._pipeline._dispatcher  # whether it is of this process is looked at when the body ends
+        dispatcher = self._pipeline._dispatcher
+        if dispatcher.pid != getpid():  # Python 3.13 dies of waking the parent's, where no fork hook ran
+            dispatcher = self._pipeline._begin_anew()
         # Without the lock: the dispatcher looks again once it has said that it sleeps; one of the two sees the other.
         dispatcher.open[draft] = monotonic() + PATIENCE
         if dispatcher.queue.asleep:

@@ -133,6 +133,11 @@ class Stock:
         if folded:
             self.books.steps.take("digest", now)
 
+    def _look_for_room(self) -> None:
+        """Some have left, whatever became of them."""
+        if self._crowded and not self._fills(0.5):
+            self._open_up()
+
     def _open_up(self) -> None:
         """Fold nothing until the lane is over half full again; then everything."""
         self._crowded = False
@@ -147,8 +152,7 @@ class Stock:
             self._bytes -= item.size
             if self.cooldown is not None and item.key is not None:
                 self.cooldown.delivered(item.key, now)
-        if self._crowded and not self._fills(0.5):
-            self._open_up()
+        self._look_for_room()
 
     def fail(self, items: list[Item], reason: str, *, admitted: bool = True) -> None:
         """These were refused, or given up after attempts."""
@@ -182,6 +186,7 @@ class Stock:
                 self._bytes -= item.size
             self.lift(item.key)
             self.lost.append(Lost(item, reason))
+        self._look_for_room()
 
 
 def _windows(policies: LanePolicies) -> CooldownWindows[HeldBack] | None:

@@ -226,7 +226,9 @@ def _post(job: Job, said: list[Quota | None]) -> None:
         job.lane.inspector.verdict(answer)
     except DeliveryError:
         raise
-    except Exception as error:  # a mistake in an inspector costs its record, not the webhook
+    except BaseException as error:  # a mistake in an inspector costs its record, not the webhook
+        if is_for_us(error):
+            raise
         raise BadPayload(f"verdict() raised {_name(error)}") from None
 
 

@@ -19,7 +19,8 @@ class _Flags(dict[str, str]):
     """How an option is written: by its letter where it has one, else by its name."""
 
     def __missing__(self, name: str) -> str:
-        return f"--{name}"
+        flag = self[name] = f"--{name}"
+        return flag
 
 
 _LONG = _Flags()
@@ -38,6 +39,7 @@ _SHORT = _Flags(
 )
 _BROKEN = " \\\n  "
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]*")
+_LONGEST_BARE = 40
 
 
 class Shell(NamedTuple):
@@ -60,7 +62,7 @@ def write(record: Record, style: Style, shell: Shell) -> str:
         found.sort(key=lambda option: option.name != "url")  # what a reader looks for first
     words = _words(found, style, shell.quote)
     command = f"curl {(_BROKEN if style == 'readable' else ' ').join(words)}"
-    return f"{feed(request.body)} | {command}" if PIPED in found and request.body else command
+    return f"{feed(request.body)} | {command}" if found[-1] is PIPED and request.body else command
 
 
 def _shown(request: Request) -> list[str]:
@@ -79,7 +81,10 @@ def _words(options: Iterable[Option], style: Style, quote: Callable[[str], str])
             words.append(f"{flag} {quote_with_variables(value, variables, quote)}")
         elif name == "header":  # most are, and never bare
             words.append(f"{flag} {quote(value)}")
+        elif name == "url":
+            words.append(quote(value))
+        elif option is PIPED or (len(value) < _LONGEST_BARE and _BARE.fullmatch(value)):
+            words.append(f"{flag} {value}")
         else:
-            word = value if option is PIPED or _BARE.fullmatch(value) else quote(value)
-            words.append(word if name == "url" else f"{flag} {word}")
+            words.append(f"{flag} {quote(value)}")
     return words

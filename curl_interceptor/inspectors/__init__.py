@@ -5,11 +5,14 @@ from __future__ import annotations
 from .base import Answer, Entry, Inspector, Payload
 from .discord import DiscordInspector
 from .file import FileInspector
+from .googlechat import GoogleChatInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .mattermost import MattermostInspector
 from .rocketchat import RocketChatInspector
 from .slack import SlackInspector
+from .teams import TeamsInspector
+from .telegram import TelegramInspector
 from .webhook import WebhookInspector
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "DiscordInspector",
     "Entry",
     "FileInspector",
+    "GoogleChatInspector",
     "Inspector",
     "LazyInspector",
     "LoggingInspector",
@@ -24,5 +28,7 @@ __all__ = [
     "Payload",
     "RocketChatInspector",
     "SlackInspector",
+    "TeamsInspector",
+    "TelegramInspector",
     "WebhookInspector",
 ]

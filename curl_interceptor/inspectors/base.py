@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
-from ..policies import check_flag, check_policy
+from ..policies import check_callable, check_flag, check_policy
 from ..records.match import Matcher, Wanting, as_match
 from ..records.record import Record
 from ..records.redaction import Redaction
@@ -170,6 +170,7 @@ class Inspector:
         if redaction is not None:
             check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
         check_flag("critical", critical)
+        check_callable(f"verdict of {type(self).__name__}", self.verdict, "the answer")
         check_options(type(self).__name__, options, also=frozenset({"label", "match", "redaction", "critical"}))
         self.label = label or self.default_label()
         self.match = None if match is None else as_match("match", match)
@@ -181,6 +182,11 @@ class Inspector:
     def initialized(self) -> bool:
         """Whether it is there; one that a factory makes is so once it was wanted. See `LazyInspector`."""
         return True
+
+    @classmethod
+    def from_url(cls, url: str) -> Inspector:
+        """Return the inspector for a bare webhook URL of one of the `hosts`, or refuse it without repeating it."""
+        return cls(url)
 
     def check_address(self, address: str) -> str:
         """Return the address, or refuse it without repeating it."""

@@ -51,7 +51,7 @@ def _event(record: Record, document: Any) -> Document:
         if document.get("started"):
             event["time"] = document["started"]
         subject = f"{document.get('method', '')} {record.host}".strip()[:200]
-        if subject.isascii() and subject.isprintable():
+        if subject and subject.isascii() and subject.isprintable():
             event["subject"] = subject
     return event
 

@@ -224,7 +224,7 @@ def _outcome(record: Record) -> str:
 
 def _request(record: Record) -> str:
     parts = split(record.url)
-    return visible(f"{record.method} {parts.authority}{parts.path}"[: 2 * _LONGEST_TITLE])
+    return visible(f"{record.method} {parts.authority}{parts.path}"[: 2 * _LONGEST_TITLE]).strip()
 
 
 def _level(record: Record) -> Level:

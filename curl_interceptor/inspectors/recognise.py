@@ -12,15 +12,6 @@ from .webhook import WebhookInspector
 
 __all__ = ["inspector_for"]
 
-# Services that want messages of their own shape, and cannot be served by the generic webhook.
-_NOT_BUILT_YET = {
-    "api.telegram.org": "Telegram",
-    "chat.googleapis.com": "Google Chat",
-    "webhook.office.com": "Microsoft Teams",
-    "logic.azure.com": "Microsoft Teams",
-    "api.powerplatform.com": "Microsoft Teams",
-}
-
 
 def inspector_for(url: str) -> Inspector:
     """Return the inspector for a webhook URL; an unknown host gets the generic webhook, and `file:` and a path a file.
@@ -28,7 +19,7 @@ def inspector_for(url: str) -> Inspector:
     Raises
     ------
     ConfigurationError
-        If it is no URL, or belongs to a service whose inspector does not exist yet.
+        If it is no URL, or one of a service that is no webhook's.
     """
     if isinstance(url, str) and url[:5].lower() == "file:":
         return FileInspector(_path(url[5:]))
@@ -40,13 +31,7 @@ def inspector_for(url: str) -> Inspector:
     for name in names():
         found = inspector_class(name)
         if any(_belongs(host, known) for known in found.hosts):
-            return found(url)
-    for known, service in _NOT_BUILT_YET.items():
-        if _belongs(host, known):
-            raise ConfigurationError(
-                f"the webhook URL belongs to {service}, whose inspector does not exist yet; "
-                f"use a webhook of your own, or WebhookInspector(url) to send it plain JSON all the same"
-            )
+            return found.from_url(url)
     return WebhookInspector(url)
 
 

@@ -116,6 +116,8 @@ def _destinations(inspectors: tuple[InspectorStats, ...]) -> Iterator[_Family]:
     yield family("breaker_state", "gauge", "1 for the state in which the circuit breaker is.", states)
     opened = ((one, "", "", one.opened) for one in inspectors)
     yield family("breaker_opened", "counter", "How often the circuit breaker opened.", opened)
+    taken = ((one, "outcome", outcome, count) for one in inspectors for outcome, count in one.fallbacks.items())
+    yield family("fallbacks", "counter", "What was given up, by what became of it.", taken)
     ratios = (
         (one, "window", window, _ratio(rate))
         for one in inspectors

@@ -149,6 +149,19 @@ def test_a_delivery_that_makes_room_ends_it():
     assert lines(one) == [("15", 5, 10.0)]
 
 
+def test_a_lane_that_lost_what_it_held_has_room_again_too():
+    """
+    What comes after everything expired, or went to the fallbacks, is told one by one.
+    """
+    for lose in (Stock.drop, Stock.fail):
+        one = stock()
+        fill(one, *(item(number, str(number)) for number in range(7)))
+        lose(one, one.withdraw(), "expired")
+        fill(one, item(10), item(11))
+
+        assert [each[1] for each in lines(one)] == [0, 0]
+
+
 class StockMachine(RuleBasedStateMachine):
     """Entries come, travel, return, are delivered and lost; each is told once, alone or by a count."""
 

@@ -265,9 +265,11 @@ class Odd(WebhookInspector):
 class Misjudging(WebhookInspector):
     """An inspector that cannot read answers."""
 
+    mistake: Callable[[], None]
+
     def verdict(self, answer):
         if b"odd" in answer.body:
-            raise KeyError(SECRET)
+            self.mistake()
 
 
 def exits() -> None:
@@ -296,12 +298,15 @@ def test_a_rendering_that_raises_costs_its_record(session, receiver, pipeline, f
     )
 
 
-def test_a_verdict_that_raises_costs_its_record_and_not_the_webhook(session, receiver, pipeline, fail):
+@pytest.mark.parametrize("mistake", [exits, breaks])
+def test_a_verdict_that_raises_costs_its_record_and_not_the_webhook(session, receiver, pipeline, fail, mistake):
     """
     It counts as a refusal: plain once more, then failed; the breaker stays closed and the next record arrives.
     """
     receiver.script(SECRET, [status(200, body=b"odd")] * 2)
-    mount(session, pipeline, Misjudging(receiver.url(SECRET)))
+    inspector = Misjudging(receiver.url(SECRET))
+    inspector.mistake = mistake
+    mount(session, pipeline, inspector)
     fail(1)
     until(lambda: books(pipeline).failed == 1)
     fail(1)

@@ -71,10 +71,11 @@ def test_a_command_out_of_a_message_sends_what_the_app_sent(name, room, sent):
     for title, (one, _) in sent.items():
         (payload,) = inspector.payloads([one.record])
         (commands[title],) = service(name).commands(payload)
-    whole = {title: command for title, command in commands.items() if "not runnable" not in command}
-    room.run("bash", list(whole.values()))
+    # One that was cut is an error of syntax, at which a script ends.
+    runnable = {title: command for title, command in commands.items() if "not runnable" not in command}
+    room.run("bash", list(runnable.values()))
 
-    verdicts = {title: judge(*sent[title]) for title in whole}
+    verdicts = {title: judge(*sent[title]) for title in runnable}
     assert len(verdicts) > len(CASES) / 2
     assert not {title: str(verdict) for title, verdict in verdicts.items() if not verdict}
     assert room.is_untouched()

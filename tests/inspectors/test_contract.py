@@ -20,7 +20,7 @@ from curl_interceptor.records.redaction import redact
 
 every_inspector = pytest.mark.parametrize("name", names())
 rich_and_plain = pytest.mark.parametrize("plain", [False, True], ids=["rich", "plain"])
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def told(name, entries, plain=False):

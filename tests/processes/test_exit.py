@@ -43,11 +43,15 @@ def test_a_lone_record_is_delivered_at_exit(api, receiver):
 
 
 @pytest.mark.parametrize(
-    ("ending", "status"),
-    [("pass", 0), ("sys.exit(7)", 7), ("os.kill(os.getpid(), signal.SIGTERM)", 3)],
-    ids=["normal end", "sys.exit", "handled SIGTERM"],
+    ("answer", "ending", "status"),
+    [
+        ("hang", "pass", 0),
+        ("hang_before_reading", "sys.exit(7)", 7),
+        ("drip_head", "os.kill(os.getpid(), signal.SIGTERM)", 3),
+        ("drip_body", "pass", 0),
+    ],
+    ids=["hang", "hang before reading, sys.exit", "drip head, handled SIGTERM", "drip body"],
 )
-@pytest.mark.parametrize("answer", ["hang", "hang_before_reading", "drip_head", "drip_body"])
 def test_exit_is_in_time_with_a_hung_webhook(api, receiver, answer, ending, status):
     """
     The process ends within `exit_timeout` and half a second, its status untouched, and nothing on stderr.

@@ -164,6 +164,7 @@ RECORDS: dict[str, Record] = {
     "host of 5 KB": record(url=f"https://{'a.' * 2_500}example.com/"),
     "URL that is none": record(url="@everyone ```", host=""),
     "empty URL": record(url="", host=""),
+    "no request": record(method="", url="", host=""),
     "socket": record(url="http+unix://%2Fvar%2Frun%2Fdocker.sock/info"),
     "method of 5 KB": record(method="A" * 5_000),
     "method of letters that HTTP does not know": record(method="@here\n```"),
