@@ -14,6 +14,7 @@ import gc
 import re
 import socket
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +56,11 @@ class Tape(Receiver):
             if self._sockets:
                 time.sleep(0.001)
         if self._sockets:
-            gc.collect()  # pools close their connections when they die, and an exception may hold them in a cycle
+            # Pools close their connections when they die, and an exception may hold them in a cycle. urllib3 2.0 forgets to
+            # close the socket of a proxy that refuses, in a plain session, too.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
         while self._sockets and time.monotonic() < deadline:
             time.sleep(0.001)
 
