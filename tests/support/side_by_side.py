@@ -56,8 +56,8 @@ class Tape(Receiver):
             if self._sockets:
                 time.sleep(0.001)
         if self._sockets:
-            # Pools close their connections when they die, and an exception may hold them in a cycle. urllib3 2.0 forgets to
-            # close the socket of a proxy that refuses, in a plain session, too.
+            # Pools close their connections when they die, and an exception may hold them in a cycle. urllib3 2.0
+            # forgets the socket of a proxy that refuses, in a plain session, too.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ResourceWarning)
                 gc.collect()
