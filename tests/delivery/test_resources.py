@@ -210,7 +210,7 @@ def test_a_thousand_webhooks_leave_nothing_but_their_books(dispatcher, monkeypat
         return not len(dispatcher.lanes)
 
     until(gone, 10)
-    until(lambda: dispatcher._workers.threads + dispatcher._local.threads == 0)
+    until(lambda: dispatcher._workers.threads + dispatcher._local.threads == 0, 20)
     stats = dispatcher.stats()
     assert stats.balanced
     assert stats.delivered == 1_000
