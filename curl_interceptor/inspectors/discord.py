@@ -16,7 +16,7 @@ from .answers import json_object, longest, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload
 from .message import Message, Room, describe, fit, pack
 from .multipart import File, multipart_payload
-from .readable import in_code, unfenced
+from .readable import fence, in_code, unfenced
 
 __all__ = ["INSPECTOR", "DiscordInspector"]
 
@@ -219,11 +219,11 @@ def _embed(message: Message, file: str) -> dict[str, Any]:
     if message.request:
         embed["title"] += f" · {in_code(message.request)}"
     if message.command:
-        embed["description"] = _fence(message.command, "sh")
+        embed["description"] = fence(message.command, "sh")
         if file:
             embed["description"] += f"\nThe whole command is in the file {in_code(file)}."
     fields = [{"name": name, "value": in_code(value), "inline": len(value) <= 40} for name, value in message.facts] + [
-        {"name": section.name, "value": _fence(unfenced(section.text), section.language), "inline": False}
+        {"name": section.name, "value": fence(unfenced(section.text), section.language), "inline": False}
         for section in message.sections
     ]
     if fields:
@@ -237,14 +237,10 @@ def _embed(message: Message, file: str) -> dict[str, Any]:
 
 def _content(group: Sequence[Message]) -> str:
     return "\n".join(
-        _fence(unfenced(message.summary)) + (f"\n{_fence(message.command, 'sh')}" if message.command else "")
+        fence(unfenced(message.summary)) + (f"\n{fence(message.command, 'sh')}" if message.command else "")
         for message in group
     )
 
 
 def _has_plain_room(group: Sequence[Message]) -> bool:
     return len(_content(group)) <= _PLAIN_ROOM.total
-
-
-def _fence(text: str, language: str = "") -> str:
-    return f"```{language}\n{text}\n```"

@@ -14,7 +14,7 @@ from ..policies import RateLimit, shown
 from .answers import json_object
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload
 from .message import Message, Room, describe, fit, pack
-from .readable import in_code, unfenced
+from .readable import fence, in_code, unfenced
 
 __all__ = ["INSPECTOR", "GoogleChatInspector"]
 
@@ -141,7 +141,7 @@ def _lines(message: Message) -> list[str]:
     request = f" · {_code(message.request)}" if message.request else ""
     lines = [f"{_LIGHTS[message.level]} *{message.outcome}*{request}"]
     if message.command:
-        lines.append(_fence(_command(message)))
+        lines.append(fence(_command(message)))
     lines += [f"{name}: {_code(value)}" for name, value in message.facts]
     if message.origin:
         lines.append(_code(message.origin))
@@ -151,7 +151,7 @@ def _lines(message: Message) -> list[str]:
 
 
 def _plain(group: Sequence[Message]) -> str:
-    blocks = [[_block(message.summary), *([_fence(_command(message))] if message.command else [])] for message in group]
+    blocks = [[_block(message.summary), *([fence(_command(message))] if message.command else [])] for message in group]
     return "\n".join(block for found in blocks for block in found)
 
 
@@ -168,11 +168,7 @@ def _code(text: str) -> str:
 
 
 def _block(text: str) -> str:
-    return _fence(_MEANINGFUL.sub(_LIKE_ONE, unfenced(text)))
-
-
-def _fence(text: str) -> str:
-    return f"```\n{text}\n```"
+    return fence(_MEANINGFUL.sub(_LIKE_ONE, unfenced(text)))
 
 
 # The room.

@@ -12,7 +12,7 @@ from ..policies import RateLimit, shown
 from .answers import is_page, json_object, longest, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload, place_behind
 from .message import Message, Room, describe, fit, pack
-from .readable import in_code, unfenced
+from .readable import fence, in_code, unfenced
 
 __all__ = ["INSPECTOR", "MattermostInspector"]
 
@@ -201,27 +201,23 @@ def _written(message: Message) -> str:
     if message.request:
         lines.append(_code(message.request))
     if message.command:
-        lines.append(_fence(_kept_command(message.command), "sh"))
+        lines.append(fence(_kept_command(message.command), "sh"))
     lines += [f"**{name}** {_code(value)}" for name, value in message.facts]
     if message.origin:
         lines.append(_code(message.origin))
     for name, text, language in message.sections:
-        lines.append(f"**{name}**\n{_fence(unfenced(_kept_text(text)), language)}")
+        lines.append(f"**{name}**\n{fence(unfenced(_kept_text(text)), language)}")
     return "\n".join(lines)
 
 
 def _plain_text(group: Sequence[Message]) -> str:
     fences = []
     for message in group:
-        fences.append(_fence(unfenced(_kept_text(message.summary))))
+        fences.append(fence(unfenced(_kept_text(message.summary))))
         if message.command:
-            fences.append(_fence(_kept_command(message.command), "sh"))
+            fences.append(fence(_kept_command(message.command), "sh"))
     return "\n".join(fences)
 
 
 def _code(text: str) -> str:
     return in_code(_kept_text(text))
-
-
-def _fence(text: str, language: str = "") -> str:
-    return f"```{language}\n{text}\n```"

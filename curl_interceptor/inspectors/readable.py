@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-__all__ = ["body_text", "in_code", "is_json", "shorten", "unfenced", "utf16", "visible"]
+__all__ = ["body_text", "fence", "in_code", "is_json", "shorten", "unfenced", "utf16", "visible"]
 
 _ODD = re.compile(r"[^ -~]")
 _ODD_IN_LINES = re.compile(r"[^\n\t -~]")
@@ -101,6 +101,11 @@ def utf16(text: str) -> int:
 def in_code(text: str) -> str:
     """Return one line as code of Markdown, where nothing is markup, a mention or a link; it is longer by 2."""
     return f"`{text.replace('`', _NO_BACKTICK)}`"
+
+
+def fence(text: str, language: str = "") -> str:
+    """Return a text as a block of code; it must not hold three backticks in a row, see `unfenced`."""
+    return f"```{language}\n{text}\n```"
 
 
 def unfenced(text: str) -> str:

@@ -12,7 +12,7 @@ from ..policies import RateLimit, shown
 from .answers import is_page, json_object, longest, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload, place_behind
 from .message import Message, Room, describe, fit, pack
-from .readable import in_code, unfenced, utf16
+from .readable import fence, in_code, unfenced, utf16
 
 __all__ = ["INSPECTOR", "RocketChatInspector"]
 
@@ -188,23 +188,19 @@ def _written(message: Message) -> str:
     if message.request:
         lines.append(in_code(_quiet(message.request)))
     if message.command:
-        lines.append(_fence(_quiet_command(message.command), "sh"))
+        lines.append(fence(_quiet_command(message.command), "sh"))
     lines += [f"*{name}* {in_code(_quiet(value))}" for name, value in message.facts]
     if message.origin:
         lines.append(in_code(_quiet(message.origin)))
     for name, text, language in message.sections:
-        lines.append(f"*{name}*\n{_fence(unfenced(_quiet(text)), language)}")
+        lines.append(f"*{name}*\n{fence(unfenced(_quiet(text)), language)}")
     return "\n".join(lines)
 
 
 def _plain_text(group: Sequence[Message]) -> str:
     fences = []
     for message in group:
-        fences.append(_fence(unfenced(_quiet(message.summary))))
+        fences.append(fence(unfenced(_quiet(message.summary))))
         if message.command:
-            fences.append(_fence(_quiet_command(message.command), "sh"))
+            fences.append(fence(_quiet_command(message.command), "sh"))
     return "\n".join(fences)
-
-
-def _fence(text: str, language: str = "") -> str:
-    return f"```{language}\n{text}\n```"
