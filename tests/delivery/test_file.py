@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.receiver import hang, status
+from support.waiting import until
 
 import curl_interceptor
 from curl_interceptor import BatchPolicy, BreakerPolicy, ConfigurationError, FileInspector, Pipeline, WebhookInspector
@@ -261,13 +262,6 @@ def test_several_processes_share_a_file_and_its_sibling(path):
 
 
 # -- as a destination -------------------------------------------------------------------------------------------------
-
-
-def until(condition, timeout: float = 5.0) -> None:
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < timeout
-        time.sleep(0.005)
 
 
 def test_records_are_redacted_lines_of_the_webhooks_json(session, pipeline, api, path):

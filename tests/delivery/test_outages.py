@@ -30,6 +30,7 @@ from support.receiver import (
     status,
     truncated,
 )
+from support.waiting import books, until
 
 import curl_interceptor
 from curl_interceptor import (
@@ -89,22 +90,6 @@ def documents_of(body: bytes) -> list[dict]:
 
 def number_of(document: dict) -> int:
     return int(document["url"].rpartition("=")[2])
-
-
-def until(condition: Callable[[], object], timeout: float = 5.0) -> float:
-    """Wait for it; return how long it took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < timeout, f"it did not come true within {timeout} s"
-        time.sleep(0.005)
-    return time.monotonic() - began
-
-
-def books(pipeline: Pipeline):
-    """The books of the only lane, as soon as there is one."""
-    until(lambda: pipeline.stats().inspectors)
-    (lane,) = pipeline.stats().inspectors
-    return lane
 
 
 def mount(session, pipeline: Pipeline, *inspectors, **options):

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import pytest
 import requests
 from support.receiver import Receiver, Reply, drip_body, garbage, hang, reset, slow, status, truncated
+from support.records import documents
+from support.waiting import books, until
 
 import curl_interceptor
 from curl_interceptor import (
@@ -42,33 +44,9 @@ QUICK = {
 }
 
 
-def documents(receiver: Receiver, path: str | None = None) -> list[dict]:
-    found = []
-    for body in receiver.bodies(path):
-        document = json.loads(body)
-        found += document if isinstance(document, list) else [document]
-    return found
-
-
 def numbers(receiver: Receiver, path: str | None = None) -> list[int]:
     """Which of the failures of `fail` were posted, in order."""
     return [int(document["url"].rpartition("=")[2]) for document in documents(receiver, path)]
-
-
-def until(condition: Callable[[], object], timeout: float = 5.0) -> float:
-    """Wait for it; return how long it took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < timeout, f"it did not come true within {timeout} s"
-        time.sleep(0.005)
-    return time.monotonic() - began
-
-
-def books(pipeline: Pipeline):
-    """The books of the only lane, as soon as there is one."""
-    until(lambda: pipeline.stats().inspectors)
-    (lane,) = pipeline.stats().inspectors
-    return lane
 
 
 def our_threads() -> set[threading.Thread]:

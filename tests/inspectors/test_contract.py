@@ -9,7 +9,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.hostile_records import RECORDS, records
 from support.services import service
@@ -22,7 +22,6 @@ from curl_interceptor.records.redaction import redact
 
 every_inspector = pytest.mark.parametrize("name", names())
 rich_and_plain = pytest.mark.parametrize("plain", [False, True], ids=["rich", "plain"])
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def told(name, entries, plain=False):
@@ -131,7 +130,7 @@ def test_asked_twice_it_says_the_same(batch_of, plain):
     assert batch.ask() == batch.payloads
 
 
-@FEW
+@settings(max_examples=40)
 @given(entries=st.lists(records(), min_size=1, max_size=4))
 def test_anything_gives_messages_that_the_service_takes(entries):
     """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.hostile_records import RECORDS, record
 from support.receiver import status
 from support.services.discord import check, commands, make, parts
+from support.waiting import until
 
 import curl_interceptor
 from curl_interceptor import (
@@ -442,9 +442,7 @@ def test_an_unknown_webhook_is_told_once_with_its_number(session, pipeline, api,
     mount(session, pipeline, discord)
     session.get(api.url("/status/500"))
     discord.wait(1)
-    deadline = time.monotonic() + 5
-    while "10015" not in caplog.text and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: "10015" in caplog.text)
 
     assert "code 10015 (unknown webhook)" in caplog.text
     assert "/abc" not in caplog.text

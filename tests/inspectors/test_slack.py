@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 from support.hostile_records import RECORDS, record
 from support.receiver import status
 from support.services.slack import check, commands, make
+from support.waiting import until
 
 import curl_interceptor
 from curl_interceptor import (
@@ -369,9 +369,7 @@ def test_a_webhook_that_is_gone_is_told_once_with_its_word(session, pipeline, ap
     for code in (500, 501):
         session.get(api.url(f"/status/{code}"))
         slack.wait(1)
-    deadline = time.monotonic() + 5
-    while "no_active_hooks" not in caplog.text and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: "no_active_hooks" in caplog.text)
 
     assert caplog.text.count("HTTP 410, no_active_hooks") == 1
     assert "/xyz" not in caplog.text

@@ -15,6 +15,7 @@ import requests
 from hypothesis import given
 from support.process import run
 from support.receiver import hang, status
+from support.waiting import until
 
 from curl_interceptor import (
     BatchPolicy,
@@ -36,14 +37,6 @@ from curl_interceptor.observe.stats import InspectorStats, QueueStats, Rate
 from observe.figures import pipelines
 
 AT_ONCE = {"cooldown": None, "batch": BatchPolicy(size=1, seconds=0.01)}
-
-
-def until(condition, seconds: float = 5.0) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never was so"
-        time.sleep(0.01)
 
 
 def the_inspector(pipeline: Pipeline) -> InspectorStats:
