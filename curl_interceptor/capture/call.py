@@ -9,7 +9,7 @@ without its body by the dispatcher after five seconds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -117,8 +117,8 @@ class Capture:
             bodiless = getattr(raw, "length_remaining", None) == 0
             if not wanted:
                 if not bodiless:
-                    make = partial(self._draft_of, request, (args, kwargs), began, elapsed, ref(response), tee)
-                    response_body.watch(raw, Spare(make, self._room))
+                    make = partial(Draft, self._sink, self._policy, request, (args, kwargs), began, elapsed, tee=tee)
+                    response_body.watch(raw, Spare(make, ref(response), self._sink, self._room))
                 return
             draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, tee)
             if bodiless:
@@ -130,28 +130,6 @@ class Capture:
                 draft.noted_at = perf_counter()
         except Exception:
             self._sink.trouble()
-
-    def _draft_of(
-        self,
-        request: PreparedRequest,
-        options: tuple[tuple[Any, ...], Mapping[str, Any]],
-        began: float,
-        elapsed: float,
-        response: Callable[[], Response | None],
-        tee: Tee | None,
-    ) -> Draft | None:
-        """Return the draft of a call whose body broke though nobody wanted it before.
-
-        The response is not held meanwhile: its body would hold it in turn, and a stream that is dropped would not end.
-        """
-        try:
-            answered = response()
-            if answered is not None:
-                return Draft(self._sink, self._policy, request, options, began, elapsed, answered, tee)
-            self._sink.trouble()  # somebody reads the body who has let go of the response
-        except Exception:
-            self._sink.trouble()
-        return None
 
     def failed(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from time import perf_counter
 from types import MappingProxyType
@@ -90,8 +90,8 @@ class PoolCapture(Capture):
                 return
             if not wanted:
                 if raw.length_remaining != 0:
-                    make = partial(self._draft_of_raw, (url, pool, given, tee, began, elapsed), ref(raw))
-                    response_body.watch(raw, Spare(make, self._room))
+                    make = partial(self._draft, url, pool, given, tee, began, elapsed)
+                    response_body.watch(raw, Spare(make, ref(raw), self._sink, self._room))
                 return
             draft = self._draft(url, pool, given, tee, began, elapsed, raw)
             if preloaded:
@@ -106,14 +106,6 @@ class PoolCapture(Capture):
                 draft.noted_at = perf_counter()
         except Exception:
             self._sink.trouble()
-
-    def _draft_of_raw(self, call: tuple[Any, ...], raw: Callable[[], Any]) -> Draft | None:
-        """Return the draft of a call whose body broke though nobody wanted it before; see `Capture._draft_of`."""
-        try:
-            return self._draft(*call, raw())
-        except Exception:
-            self._sink.trouble()
-            return None
 
     def _draft(
         self,

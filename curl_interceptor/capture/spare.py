@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..records.exchange import BodyState
-from .draft import Draft
+from .draft import Draft, Sink
 
 __all__ = ["Spare"]
 
@@ -21,14 +21,19 @@ class Spare:
 
     Parameters
     ----------
-    make: Returns the draft; called at most once.
-    room: How much of the body's head is kept for it, in bytes.
+    make: Returns the draft, given the response; called at most once.
+    response: Returns the response while it is alive. Held, it would hold its body, which holds who watches it, and the
+        connection of a stream that is dropped would not be closed.
+    sink: Where trouble is counted.
+    room: How much of the body's head is kept, in bytes.
     """
 
-    __slots__ = ("_chunks", "_make", "_room", "ended")
+    __slots__ = ("_chunks", "_make", "_response", "_room", "_sink", "ended")
 
-    def __init__(self, make: Callable[[], Draft | None], room: int) -> None:
+    def __init__(self, make: Callable[[Any], Draft], response: Callable[[], Any], sink: Sink, room: int) -> None:
         self._make = [make]
+        self._response = response
+        self._sink = sink
         self._room = room
         self._chunks: list[bytes] = []
         self.ended: BodyState | None = None
@@ -45,12 +50,19 @@ class Spare:
         """The body ended; only an error is worth telling. Raises nothing, and of several calls the first one counts."""
         self.ended = state
         try:
-            make: Any = self._make.pop()  # atomic
+            make = self._make.pop()  # atomic
         except IndexError:
             return
-        draft = make() if error is not None else None
-        if draft is not None:
+        if error is None:
+            return
+        try:
+            response = self._response()
+            if response is None:  # somebody reads a body of which the rest is gone
+                self._sink.trouble()
+                return
+            draft = make(response)
             for data in self._chunks:
                 draft.note(data)
             draft.end(state, error)
-        self._chunks.clear()
+        except Exception:
+            self._sink.trouble()
