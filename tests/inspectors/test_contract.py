@@ -44,6 +44,7 @@ def same_command(command, record):
 
 def _plainer(command):
     command = command.replace("'$(printf '\\074')'", "<").replace("'\\\\$(printf '\\074')'", "\\<")
+    command = command.replace(" \\\n  ", " ")
     return command.replace("''", "").replace('""', "")
 
 
