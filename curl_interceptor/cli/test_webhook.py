@@ -13,7 +13,7 @@ from ..delivery.guard import delivering
 from ..delivery.transport import open_transport
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, DeliveryError, Throttled, Transient
 from ..inspectors import Answer, Inspector, Payload, TelegramInspector
-from ..inspectors.recognise import inspector_for
+from ..inspectors.recognise import inspector_for, service_class
 from ..inspectors.registry import inspector_class, names
 from ..policies import TransportPolicy
 from ..records.exchange import Exchange, RequestFacts, ResponseFacts
@@ -42,8 +42,12 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("url", metavar="URL", nargs="?", help="the webhook's URL; - reads it from the standard input")
     parser.add_argument("--env", metavar="NAME", help="take the URL from this environment variable")
-    services = [name for name in names() if name not in _NO_WEBHOOKS]
-    parser.add_argument("--service", choices=services, help="whose webhook it is, where the host does not tell")
+    services = ", ".join(name for name in names() if name not in _NO_WEBHOOKS)
+    parser.add_argument(
+        "--service",
+        metavar="NAME",
+        help=f"whose webhook it is, where the host does not tell: {services}, or one of another package",
+    )
     parser.add_argument("--chat-id", metavar="ID", help="for Telegram: the chat; the token stands in place of the URL")
     parser.add_argument("--api-base", metavar="URL", help="for Telegram: another Bot API server")
     parser.add_argument("--dry-run", action="store_true", help="print the message instead of sending it")
@@ -79,7 +83,7 @@ def _inspector(options: argparse.Namespace) -> Inspector:
         base = {} if options.api_base is None else {"api_base": options.api_base}
         return TelegramInspector(url, options.chat_id, **base)
     if options.service is not None:
-        return inspector_class(options.service).from_url(url)
+        return service_class(options.service).from_url(url)
     return inspector_for(url)
 
 

@@ -241,7 +241,7 @@ def test_the_url_comes_by_the_environment_or_the_standard_input(receiver):
         (["-"], "the webhook URL is empty"),
         ([f"https://a.example/{SECRET}", f"https://b.example/{SECRET}"], "unrecognized arguments: (a URL)"),
         ([f"--url=https://a.example/{SECRET}"], "unrecognized arguments"),
-        (["--service", f"https://a.example/{SECRET}"], "invalid choice"),
+        (["https://a.example/", "--service", SECRET], "there is no service of this name"),
         ([f"ftp://a.example/{SECRET}"], "must begin with http:// or https://"),
         ([f"https://hooks.slack.com/{SECRET}"], "is none of an incoming webhook"),
         ([f"123456789 {SECRET}", "--chat-id", "1"], "contains white space"),
