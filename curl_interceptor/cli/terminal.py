@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Literal, TextIO
+
+from ..delivery.console import wants_colour
 
 __all__ = ["Style", "Terminal", "printable"]
 
@@ -32,8 +33,7 @@ class Terminal:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = sys.stdout if stream is None else stream
         self._encoding = self._stream.encoding or "utf-8"
-        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        self._colours = self._stream.isatty() and not plain
+        self._colours = wants_colour(self._stream)
 
     def say(self, text: str = "", style: Style | None = None) -> None:
         """Print one text and a line break."""
