@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import ConfigurationError
 from ...policies import check_callable, check_flag
-from .markers import MARKER, numbered
+from .markers import MARKER, is_marker, numbered
 from .names import ENDINGS, EXACT, IN_URLS, ends_secret, stems, words
 
 __all__ = ["MARKER", "UNREDACTED", "Redaction", "StrictRedaction"]
@@ -151,7 +151,9 @@ class Redaction:
         return (in_url and parts in self._in_urls) or ends_secret(parts, self._endings)
 
     def mark(self, secret: str) -> str:
-        """Return what stands in the place of a secret."""
+        """Return what stands in the place of a secret; a marker stays, so that its number does."""
+        if is_marker(secret):
+            return secret
         return numbered(secret) if self.numbered else MARKER
 
 
