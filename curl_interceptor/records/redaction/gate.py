@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts
+from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts, Restored
 from ..fingerprint import fingerprint, path_shape
 from ..record import Headers, Record
 from ..url import Parts, split
@@ -26,6 +27,9 @@ _URLS = frozenset(["location", "referer", "content-location", "origin"])
 def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     """Return what may leave this process.
 
+    What a document tells of a record comes this way too: somebody may have written into it. A record of these or of
+    weaker rules comes out as it went in.
+
     Parameters
     ----------
     exchange: The raw facts.
@@ -39,7 +43,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     headers, chunked = sent_headers(request)
     sent, variables = scrub.request(_question(request, headers))
     got = scrub.message(_answer(response), "response") if response else _NOTHING
-    return Record(
+    record = Record(
         id=id,
         method=request.method,
         url=url,
@@ -72,6 +76,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         retried=exchange.retried,
         peer=exchange.peer,
     )
+    return record if exchange.restored is None else scrub.restored(record, exchange.restored)
 
 
 def redact_text(text: str, rules: Redaction) -> str:
@@ -150,6 +155,22 @@ class _Scrub:
         shown = self.message(message._replace(headers=()), "request", message.headers)
         headers, variables = _Variables(self._scan).put(message.headers, self.header)
         return shown._replace(headers=_with_length(headers, message, shown)), variables
+
+    def restored(self, record: Record, told: Restored) -> Record:
+        """The record as its document has it, where a text may stand that no call can have."""
+        return replace(
+            record,
+            method=self.text(record.method),
+            host=self.text(told.host),
+            error=None if record.error is None else self.text(record.error),
+            fingerprint=self.text(told.fingerprint),
+            suppressed=told.suppressed,
+            suppressed_since=told.suppressed_since,
+            variables=told.variables,
+            notes=tuple(dict.fromkeys([*map(self.text, told.notes), *record.notes])),
+            retried=tuple(map(self.text, record.retried)),
+            peer=None if record.peer is None else self.text(record.peer),
+        )
 
     def message(self, message: _Message, side: str, headers: Headers = ()) -> _Message:
         """One direction: headers, body, and the sizes that follow from it."""
