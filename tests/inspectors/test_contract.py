@@ -19,6 +19,7 @@ from curl_interceptor.inspectors.message import describe
 from curl_interceptor.inspectors.registry import inspector_class, names
 from curl_interceptor.records.exchange import Exchange, Failure, RequestFacts, ResponseFacts
 from curl_interceptor.records.redaction import redact
+from curl_interceptor.testing import check_inspector
 
 every_inspector = pytest.mark.parametrize("name", names())
 rich_and_plain = pytest.mark.parametrize("plain", [False, True], ids=["rich", "plain"])
@@ -51,6 +52,7 @@ def _commands(case):
 
 def _plainer(command):
     command = command.replace("'$(printf '\\074')'", "<").replace("'\\\\$(printf '\\074')'", "\\<")
+    command = command.replace(" \\\n  ", " ")
     return command.replace("''", "").replace('""', "")
 
 
@@ -196,3 +198,11 @@ def test_the_address_is_nowhere_but_in_the_post(name):
 
     for text in (inspector.label, repr(inspector), repr(payload), payload.body.decode("utf-8")):
         assert not path or path not in text
+
+
+@every_inspector
+def test_it_holds_what_is_asked_of_inspectors_of_others(name):
+    """
+    What `check_inspector` asks in the tests of another package, ours hold too.
+    """
+    check_inspector(service(name).make())
