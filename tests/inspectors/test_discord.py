@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from support.hostile_records import RECORDS, record
 from support.receiver import status
+from support.services import limit_of
 from support.services.discord import check, commands, make, parts
 from support.waiting import until
 
@@ -22,12 +23,10 @@ from curl_interceptor import (
     DiscordInspector,
     Match,
     RateLimit,
-    Redaction,
     Throttled,
     Transient,
     WebhookInspector,
 )
-from curl_interceptor.delivery.destination import plan_route
 from curl_interceptor.inspectors.recognise import inspector_for
 
 URL = "https://discord.com/api/webhooks/123/aB_c-4"
@@ -140,10 +139,6 @@ def test_the_limit_of_discord_holds_unless_another_is_given():
     """
     5 in 2 seconds by default; what the adapter says wins over that, and what the inspector says over both.
     """
-
-    def limit_of(inspector, **options):
-        route = plan_route([inspector], match=Match(), redaction=Redaction(), options=options)
-        return route.destinations[0].policies.rate_limit
 
     assert limit_of(make()) == RateLimit(5, 2.0)
     assert limit_of(make(), rate_limit=None) is None
