@@ -46,6 +46,7 @@ from .policies import (
 from .pool_manager import CapturePoolManager, CaptureProxyManager
 from .records.context import context, set_context
 from .records.match import Match, Matcher
+from .records.notice import Notice
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
 from .version import __version__
@@ -77,6 +78,7 @@ __all__ = [
     "Match",
     "Matcher",
     "MattermostInspector",
+    "Notice",
     "Payload",
     "Pipeline",
     "RateLimit",

@@ -17,6 +17,7 @@ from urllib3.util import Retry
 
 from .capture.call import Capture
 from .capture.versions import FIND_CONNECTION
+from .delivery.announcement import SendsNotices
 from .delivery.destination import Route, plan_route
 from .delivery.guard import our_threads
 from .delivery.pipeline import Off, Pipeline, default_pipeline, no_pipeline
@@ -27,6 +28,7 @@ from .inspectors.options import DELIVERY_KEYWORDS, check_options, nearest
 from .observe.stats import Stats
 from .policies import CapturePolicy, PipelinePolicy, check_flag, check_number, check_policy, shown
 from .records.match import Match, Matcher, Wanting, as_match
+from .records.notice import RawNotice
 from .records.redaction import Redaction
 
 __all__ = ["ADAPTER_KEYWORDS", "Capturing"]
@@ -101,7 +103,7 @@ class _Settings:
         self.capture.change(plan.route.screen, plan.capture, self.pipeline.sink(plan.route))
 
 
-class Capturing:
+class Capturing(SendsNotices):
     """Takes the keywords of capture and delivery, and passes the others on to the class behind it.
 
     `CaptureMixin` says what they mean.
@@ -161,6 +163,14 @@ class Capturing:
     def inspectors(self) -> tuple[Inspector, ...]:
         """The inspectors of this adapter; `initialized` says of each whether its factory has made it."""
         return () if self._curl_interceptor is None else tuple(self._curl_interceptor.plan.inspectors)
+
+    def _announce(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
+        settings = self._curl_interceptor
+        return settings is not None and settings.pipeline.announce(raw, to, settings.route)
+
+    def _count_unsent(self) -> None:
+        if self._curl_interceptor is not None:
+            self._curl_interceptor.pipeline._count_unsent()
 
     def configure(self, **changes: Any) -> None:
         """Change keywords while the adapter is in use; those that are not named stay as they are.

@@ -65,6 +65,12 @@ class Destination:
     """Number of the plan that it belongs to: of two plans for an address the later one counts."""
 
     @property
+    def labels(self) -> set[str]:
+        """The names by which it is known: its own, and of what a factory has made, that one's."""
+        made = self.making.found if self.making is not None else None
+        return {self.inspector.label} | (made.labels if made is not None else set())
+
+    @property
     def inner(self) -> list[Destination]:
         """Its fallbacks that are destinations."""
         return [one for one in self.fallbacks if isinstance(one, Destination)]

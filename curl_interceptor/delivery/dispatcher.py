@@ -17,6 +17,7 @@ from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
 from queue import Empty
+from typing import Any
 
 from ..observe.degradation import deepest
 from ..observe.histogram import CAPTURE_BUCKETS, Histogram
@@ -24,6 +25,7 @@ from ..observe.log import TroubleLog
 from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
 from . import uwsgi
+from .announcement import Addressees, Announcement
 from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
@@ -45,8 +47,8 @@ EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
 
-Waiting = tuple[Draft, Route]
-"""What lies in the queue: a draft, and where its adapter sends exchanges."""
+Waiting = tuple[Draft, Route] | tuple[Announcement, Addressees]
+"""What lies in the queue: a draft or a notice, and where its sender wants it."""
 
 
 class Dispatcher:
@@ -290,15 +292,19 @@ class Dispatcher:
     def _route(self, waiting: Waiting) -> None:
         wanted = False
         try:
-            spent = waiting[0].spent
-            if spent is not None:
-                self._capture.note(spent)
-            wanted = self._router.route(*waiting)
+            wanted = self._offer_to_lanes(*waiting)
         finally:
             with self.lock:
                 self._in_hand -= 1
                 self._routed += wanted
                 self._unmatched += not wanted
+
+    def _offer_to_lanes(self, what: Draft | Announcement, where: Any) -> bool:
+        if isinstance(what, Announcement):
+            return self._router.announce(what, where)
+        if what.spent is not None:
+            self._capture.note(what.spent)
+        return self._router.route(what, where)
 
     def _end_open(self, now: float) -> None:
         for draft, when in list(self.open.items()):
