@@ -195,8 +195,8 @@ class Pipeline(SendsNotices):
         if self._closed:
             return
         _live.add(dispatcher)
-        if dispatcher.start():
-            endings.arrange(_at_exit)
+        dispatcher.start()
+        endings.arrange(_at_exit)
 
     # -- used by people -----------------------------------------------------------------------------------------------
 

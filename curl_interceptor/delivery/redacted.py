@@ -84,6 +84,8 @@ class Redacted(Redactable[Record]):
         super().__init__()
         self.exchange = exchange
         self.started = exchange.started
+        if exchange.restored is not None:
+            self._id = exchange.restored.id
         self.answers: dict[tuple[int, int], bool | None] = {}
         """What predicates said of the record of a redaction; None of one that raised."""
 

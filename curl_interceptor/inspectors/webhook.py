@@ -130,7 +130,7 @@ def _least(found: dict[str, Any]) -> dict[str, Any]:
         values["error"] = {name: text[:_LONGEST] for name, text in found["error"].items()}
     if found["kind"] != "record":
         return {**values, "context": {}}
-    return {**values, "curl": _LEFT_OUT, "context": {}, "variables": {}, "notes": []}
+    return {**values, "curl": _LEFT_OUT, "context": {}, "variables": {}, "notes": [], "restore": {}}
 
 
 def _dumps(value: Any) -> str:
