@@ -16,6 +16,7 @@ from .errors import (
     Throttled,
     Transient,
 )
+from .handler import NoticeHandler
 from .inspectors import (
     Answer,
     ConsoleInspector,
@@ -81,6 +82,7 @@ __all__ = [
     "Matcher",
     "MattermostInspector",
     "Notice",
+    "NoticeHandler",
     "Payload",
     "Pipeline",
     "RateLimit",
