@@ -158,7 +158,7 @@ def test_our_own_lines_are_left_out(receiver, pipeline, caplog):
     root = logging.getLogger()
     root.addHandler(handler)
     try:
-        logging.getLogger("shop").error("hello")
+        logging.getLogger("shop_under_test").error("hello")
         assert pipeline.flush()
         assert pipeline.flush()
     finally:
@@ -173,8 +173,9 @@ def test_an_inspector_that_logs_feeds_no_handler(pipeline):
     """
     What a `LoggingInspector` writes to a logger of the app's is written while it is delivered, and left out.
     """
-    logger = logging.getLogger("shop.loop")
-    handler = NoticeHandler(inspectors=[LoggingInspector("shop.loop")], pipeline=pipeline, batch=FAST, cooldown=None)
+    logger = logging.getLogger("shop_under_test.loop")
+    inspector = LoggingInspector("shop_under_test.loop")
+    handler = NoticeHandler(inspectors=inspector, pipeline=pipeline, batch=FAST, cooldown=None)
     handler.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:

@@ -108,7 +108,7 @@ class Pipeline(SendsNotices):
         self.calls = Calls()
         """The app's calls, wanted or not."""
         self._paused: frozenset[str] = frozenset()
-        self._dispatcher = Dispatcher(self.policy)
+        self._dispatcher = Dispatcher(self.policy, outcomes=self.calls.outcomes)
         self._heirs = {self._dispatcher.pid: self._dispatcher}
         _pipelines.add(self)
 
@@ -357,7 +357,7 @@ class Pipeline(SendsNotices):
         Where no fork hook ran, several threads may come here at once; they agree without a lock, which the parent might
         have held.
         """
-        heir = Dispatcher(self.policy, self._paused)
+        heir = Dispatcher(self.policy, self._paused, self.calls.outcomes)
         heir.ended = heir.queue.closed = self._closed
         chosen = self._heirs.setdefault(heir.pid, heir)
         if chosen is heir:

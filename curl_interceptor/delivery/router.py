@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, Literal, Protocol, cast
 
 from ..inspectors.options import nearest
+from ..observe.calls import host_of
 from ..observe.log import TroubleLog
 from ..policies import shown
 from ..records.exchange import Exchange
@@ -20,6 +21,7 @@ from .destination import Destination, Route
 from .guard import is_for_us
 from .lane import Lane
 from .lanes import Lanes
+from .outages import Outages, Outcomes
 from .redacted import Redactable, Redacted, RedactedNotice
 
 __all__ = ["Draft", "Recorder", "Router"]
@@ -61,11 +63,13 @@ class Router:
     ----------
     lanes: Where lanes are found.
     troubles: Where a callable that raises or blocks is counted.
+    outcomes: Looks up how many calls to a host succeeded and failed.
     """
 
-    def __init__(self, lanes: Lanes, troubles: TroubleLog) -> None:
+    def __init__(self, lanes: Lanes, troubles: TroubleLog, outcomes: Outcomes = lambda host: None) -> None:
         self._lanes = lanes
         self._troubles = troubles
+        self.outages = Outages(outcomes)
 
     def route(self, draft: Draft, route: Route) -> bool:
         """Give an exchange to every lane that wants it; False if none does."""
@@ -79,7 +83,12 @@ class Router:
             destination = self._ready(planned, redacted.exchange)
             return destination if self._wants(destination, redacted) else None
 
-        return self._enter_all(redacted, fingerprint(redacted.exchange), route.destinations, choose, draft.recorder)
+        exchange, recorder = redacted.exchange, draft.recorder
+        chosen = self._enter_all(redacted, fingerprint(exchange), route.destinations, choose, recorder)
+        if chosen and route.recovery is not None:
+            host = host_of(exchange.request.url)
+            self.outages.note(host, exchange, chosen, route.recovery, monotonic(), recorder)
+        return bool(chosen)
 
     def announce(self, announcement: Announcement, addressees: Addressees) -> bool:
         """Give a notice to every lane, or to those that it names; False if there is none. No match is asked."""
@@ -95,7 +104,7 @@ class Router:
             made = planned.making.get(self._troubles) if planned.making is not None else None
             return made or planned
 
-        return self._enter_all(redacted, notice_key(redacted.raw), destinations, choose, announcement.recorder)
+        return bool(self._enter_all(redacted, notice_key(redacted.raw), destinations, choose, announcement.recorder))
 
     def _complain(self, label: str, destinations: Sequence[Destination]) -> None:
         """Tell of a label that nobody has: whoever sent the notice is not there any more to be told."""
@@ -111,25 +120,26 @@ class Router:
         destinations: Sequence[Destination],
         choose: Callable[[Destination], Destination | None],
         recorder: object | None,
-    ) -> bool:
-        """Let each lane that is chosen have it once; whether there was one."""
-        chosen: set[int] = set()
+    ) -> list[Destination]:
+        """Let each lane that is chosen have it once; return those who have it."""
+        chosen: dict[int, Destination] = {}
         for planned in destinations:
             try:
                 destination = choose(planned)
                 if destination is None:
                     continue
+                wanting = destination
                 if recorder is not None:
                     destination = cast("Recorder", recorder).destination(destination)
                 lane = self._lanes.of(destination)
                 if id(lane) not in chosen:
-                    chosen.add(id(lane))
+                    chosen[id(lane)] = wanting
                     self._enter(lane, destination, redacted, key)
             except Exception as error:  # one inspector's trouble does not cost another its entry
                 label = planned.inspector.label
                 self._troubles.note("routing", f"an entry could not be given to {label}: {type(error).__name__}")
         redacted.forget_records()
-        return bool(chosen)
+        return list(chosen.values())
 
     def _enter(self, lane: Lane, destination: Destination, redacted: Redactable[Any], key: str) -> None:
         try:
