@@ -455,3 +455,28 @@ def test_a_factory_may_be_called_at_exit(api, receiver):
         assert (ended.status, ended.err) == (0, "")
         assert exit_seconds(ended.out) < 1.0
     assert [record["status"] for record in documents(receiver)] == [500]
+
+
+def test_a_message_of_the_last_line_arrives(receiver):
+    """
+    What is sent by hand at the very end of a script is delivered, and an exit that fails is not changed by it.
+    """
+    ended = run(
+        """
+    import curl_interceptor, sys
+    adapter = curl_interceptor.CurlInterceptor(inspectors=hook)
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        adapter.send_bug_report()
+        adapter.send_message("that was all")
+        sys.exit(3)
+""",
+        hook=receiver.url("/hook"),
+    )
+
+    assert (ended.status, ended.err) == (3, "")
+    assert [(sent["kind"], sent["text"]) for sent in documents(receiver)] == [
+        ("bug_report", ""),
+        ("message", "that was all"),
+    ]
