@@ -18,6 +18,7 @@ from .errors import (
 )
 from .inspectors import (
     Answer,
+    AppriseInspector,
     ConsoleInspector,
     DiscordInspector,
     FileInspector,
@@ -53,6 +54,7 @@ from .version import __version__
 
 __all__ = [
     "Answer",
+    "AppriseInspector",
     "BadPayload",
     "BatchPolicy",
     "BreakerPolicy",

@@ -15,6 +15,7 @@ from ..errors import BadPayload, ConfigurationError, DeliveryError, Transient
 from ..inspectors.base import Answer, Payload
 from ..policies import TransportPolicy
 from . import guard
+from .apprise import AppriseTransport
 from .console import ConsoleTransport
 from .file import FileTransport
 from .http import AnswerReader, Target, post_request
@@ -190,6 +191,7 @@ _factories: dict[str, Factory] = {
     "logging": LoggerTransport,
     "file": FileTransport,
     "console": ConsoleTransport,
+    "apprise": AppriseTransport,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .apprise import AppriseInspector
 from .base import Answer, Entry, Inspector, Payload
 from .console import ConsoleInspector
 from .discord import DiscordInspector
@@ -18,6 +19,7 @@ from .webhook import WebhookInspector
 
 __all__ = [
     "Answer",
+    "AppriseInspector",
     "ConsoleInspector",
     "DiscordInspector",
     "Entry",
