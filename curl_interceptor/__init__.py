@@ -33,6 +33,7 @@ from .inspectors import (
     TeamsInspector,
     TelegramInspector,
     WebhookInspector,
+    webhooks,
 )
 from .observe.stats import InspectorStats, Stats
 from .policies import (
@@ -103,4 +104,5 @@ __all__ = [
     "render",
     "set_context",
     "to_curl",
+    "webhooks",
 ]

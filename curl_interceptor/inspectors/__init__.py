@@ -11,6 +11,7 @@ from .googlechat import GoogleChatInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .mattermost import MattermostInspector
+from .recognise import webhooks
 from .rocketchat import RocketChatInspector
 from .slack import SlackInspector
 from .teams import TeamsInspector
@@ -35,4 +36,5 @@ __all__ = [
     "TeamsInspector",
     "TelegramInspector",
     "WebhookInspector",
+    "webhooks",
 ]
