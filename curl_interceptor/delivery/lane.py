@@ -337,6 +337,11 @@ class Lane:
         return self._settlement.closed
 
     @property
+    def dead(self) -> str:
+        """What the endpoint said of itself when it took nothing, whatever it was; empty since it took something."""
+        return self._settlement.dead
+
+    @property
     def not_before(self) -> float:
         """The end of the service's `Retry-After`."""
         return self._settlement.not_before

@@ -25,7 +25,7 @@ class Redacted:
         self.answers: dict[tuple[int, int], bool | None] = {}
         """What predicates said of the record of a redaction; None of one that raised."""
         self._records: list[tuple[Redaction, Record]] = []
-        self._id = ""
+        self._id = "" if exchange.restored is None else exchange.restored.id
 
     def by(self, rules: Redaction) -> Record:
         """Return the record, made on first use."""

@@ -43,6 +43,7 @@ def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
         facts["notes"] = [_text(note) for note in record.notes]
     if record.suppressed_since is not None:
         facts["suppressed_since"] = _time(record.suppressed_since)
+    facts["restore"] = _more(record, facts)
     if not plain:
         facts["request"] = {
             "headers": _headers(record.request_headers),
@@ -54,6 +55,37 @@ def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
                 **_body(record.response_body, record.response_body_state, record.response_body_size),
             }
     return facts
+
+
+def _more(record: Record, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what the other keys leave out or round, under the names of `Record`; see `restore`."""
+    values = {
+        "host": record.host,
+        "started": record.started,
+        "elapsed": record.elapsed if facts["elapsed"] != record.elapsed else None,
+        "duration": record.duration if facts["duration"] != record.duration else None,
+        "suppressed_since": record.suppressed_since,
+        "chunked": record.chunked,
+        "target": record.target,
+        "verify": None if record.verify is True else record.verify,
+        "cert": record.cert,
+        "proxies": record.proxies or None,
+        "timeout": record.timeout,
+        "context": record.context if len(facts["context"]) < len(record.context) else None,
+        "variables": record.variables if len(facts.get("variables", ())) < len(record.variables) else None,
+    }
+    return {name: plain for name, value in values.items() if (plain := _plain(value)) is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; None for what it does not have."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (bool, int, float)) else None
 
 
 def _time(seconds: float) -> str | None:

@@ -14,7 +14,7 @@ __all__ = ["inspector_class", "names"]
 _NOT_INSPECTORS = frozenset(
     """
     answers base document formats given held lazy message multipart options plugins quota readable
-    recognise registry shaped signature
+    recognise registry restore shaped signature
     """.split()  # noqa: SIM905
 )
 

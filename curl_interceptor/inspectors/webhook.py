@@ -128,7 +128,7 @@ def _least(found: dict[str, Any]) -> dict[str, Any]:
     values = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in found.items()}
     if found["error"] is not None:
         values["error"] = {name: text[:_LONGEST] for name, text in found["error"].items()}
-    return {**values, "curl": _LEFT_OUT, "context": {}, "variables": {}, "notes": []}
+    return {**values, "curl": _LEFT_OUT, "context": {}, "variables": {}, "notes": [], "restore": {}}
 
 
 def _dumps(value: Any) -> str:
