@@ -22,7 +22,7 @@ from ..records.url import split
 from .base import Entry
 from .readable import body_text, is_json, shorten, visible
 
-__all__ = ["Fact", "Message", "Room", "Section", "describe", "fit", "pack"]
+__all__ = ["Fact", "Message", "Room", "Section", "describe", "fit", "level_of", "pack"]
 
 Level = Literal["error", "warning", "info"]
 
@@ -137,7 +137,7 @@ def describe(entry: Entry) -> Message:
         entry,
         outcome=_outcome(entry),
         request=shorten(_request(entry), _LONGEST_TITLE),
-        level=_level(entry),
+        level=level_of(entry),
         when=entry.started if _date(entry.started) else None,
         command=_command(entry),
         facts=tuple(Fact(name, shorten(text, _LONGEST_FACT)) for name, text in _facts(entry) if text.strip()),
@@ -227,7 +227,8 @@ def _request(record: Record) -> str:
     return visible(f"{record.method} {parts.authority}{parts.path}"[: 2 * _LONGEST_TITLE]).strip()
 
 
-def _level(record: Record) -> Level:
+def level_of(record: Record) -> Level:
+    """Return how bad it is."""
     if record.error or (record.status or 0) >= 500:
         return "error"
     return "warning" if (record.status or 0) >= 400 else "info"
