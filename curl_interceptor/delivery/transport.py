@@ -146,7 +146,7 @@ class HttpTransport:
 class LoggerTransport:
     """Writes each payload as one line to the logger of an address such as `logging:my_app.calls:30`.
 
-    The payload's headers say at which level, and what stands beside the text; see `LoggingInspector`.
+    The payload's headers may say another level, and what stands beside the text; see `LoggingInspector`.
     """
 
     abandoned = False
@@ -154,8 +154,9 @@ class LoggerTransport:
 
     def __init__(self, address: str, policy: TransportPolicy) -> None:
         # A name may hold colons; the level behind it, and the word for fields, do not.
-        name = address.partition(":")[2].removesuffix(":fields").rpartition(":")[0]
+        name, _, level = address.partition(":")[2].removesuffix(":fields").rpartition(":")
         self._logger = logging.getLogger(name)
+        self._level = int(level) if level.isdigit() else logging.WARNING
 
     def post(self, payload: Payload, timeout: float) -> Answer:
         """Write the body and answer 200.
@@ -168,7 +169,7 @@ class LoggerTransport:
             beside = dict(payload.headers)
             fields = {"call": json.loads(beside["call"])} if "call" in beside else None
             line = payload.body.decode("utf-8", "backslashreplace")
-            self._logger.log(int(beside.get("level", logging.WARNING)), "%s", line, extra=fields)
+            self._logger.log(int(beside.get("level", self._level)), "%s", line, extra=fields)
             return Answer(200, {})
         except Exception as error:  # a handler's or a filter's
             trouble = type(error).__name__

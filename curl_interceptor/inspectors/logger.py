@@ -86,8 +86,9 @@ class LoggingInspector(Inspector):
         ]
 
     def _beside(self, entry: Entry) -> Iterator[tuple[str, str]]:
-        """Yield the level of the line, and the fields as JSON."""
-        yield "level", str(_LEVELS[level_of(entry)] if self._by_outcome else self.level)
+        """Yield the level of the line where the address has none, and the fields as JSON."""
+        if self._by_outcome:
+            yield "level", str(_LEVELS[level_of(entry)])
         if self._fields:
             yield "call", json.dumps(document(entry, plain=True), ensure_ascii=True, allow_nan=False)
 
