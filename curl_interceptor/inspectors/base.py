@@ -19,7 +19,17 @@ from ..records.redaction import Redaction
 from .answers import json_object, longest, retry_after
 from .options import check_options
 
-__all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload", "place_behind", "several"]
+__all__ = [
+    "Answer",
+    "Entry",
+    "Inspector",
+    "Payload",
+    "check_url",
+    "json_payload",
+    "place_behind",
+    "several",
+    "strict_json",
+]
 
 Entry = Record
 """What is delivered."""
@@ -69,9 +79,24 @@ class Answer:
 def json_payload(
     entries: Sequence[Entry], document: Any, *, content_type: str = "application/json", url: str | None = None
 ) -> Payload:
-    """Return a payload with a document as strict JSON: no NaN, and nothing that is not valid UTF-8."""
+    """Return a payload with a document as strict JSON; see `strict_json`."""
+    return Payload(tuple(entries), strict_json(document).encode("ascii"), content_type, url=url)
+
+
+# What JSON in ASCII holds: an escaped backslash, both halves of a letter, or one half, which is no letter.
+_ESCAPES = re.compile(r"\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(\\ud[89a-f][0-9a-f]{2})")
+
+
+def strict_json(document: Any) -> str:
+    """Return a document as JSON on one line of ASCII: no NaN, and no half of a letter, which no UTF-8 can hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it holds what JSON has not.
+    """
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return Payload(tuple(entries), text.encode("ascii"), content_type, url=url)
+    return _ESCAPES.sub(lambda found: "\\ufffd" if found[1] else found[0], text) if "\\ud" in text else text
 
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
