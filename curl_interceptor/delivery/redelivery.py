@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
 from time import monotonic
 from typing import Any, Literal, NamedTuple
 
@@ -80,8 +79,10 @@ class Redelivery:
     def wait(self, seconds: float) -> bool:
         """Wait for the end of the batch, and return whether it came."""
         settled = self._pipeline.flush(seconds)
-        if self._ended() != self._progress[0]:
-            self._progress = (self._ended(), monotonic())
+        now = monotonic()
+        asked_to_wait = any(lane.opens_at(now) > now for lane in self._lanes())
+        if asked_to_wait or self._ended() != self._progress[0]:
+            self._progress = (self._ended(), now)
         return settled
 
     def outcome(self) -> Outcome:
@@ -109,10 +110,8 @@ class Redelivery:
 
     @property
     def idle(self) -> float:
-        """Seconds for which nothing came of it, though the service does not want us to wait."""
-        now = monotonic()
-        opens_at = max((lane.opens_at(now) for lane in self._lanes()), default=-inf)
-        return max(0.0, now - max(self._progress[1], opens_at))
+        """Seconds for which nothing came of it, those not counted that the service asked for."""
+        return monotonic() - self._progress[1]
 
     @property
     def last_error(self) -> str:
