@@ -95,9 +95,7 @@ def test_what_an_app_could_not_deliver_arrives_later(tmp_path, api, receiver, ho
     file = tmp_path / "undelivered.ndjson"
     receiver.script(f"/hook/{SECRET}", [replies.status(404)])
     with requests.Session() as session:
-        adapter = curl_interceptor.mount(
-            session, hook, fallbacks=FileInspector(file), cooldown=None, pipeline=pipeline
-        )
+        adapter = curl_interceptor.mount(session, hook, fallbacks=FileInspector(file), cooldown=None, pipeline=pipeline)
         session.post(api.url("/status/500"), json={"amount": 1}, headers={"Authorization": "Bearer abc-secret-123"})
         session.get(api.url("/status/404"))
         assert adapter.flush(10)
