@@ -18,6 +18,7 @@ from .errors import (
 )
 from .inspectors import (
     Answer,
+    ConsoleInspector,
     DiscordInspector,
     FileInspector,
     GoogleChatInspector,
@@ -61,6 +62,7 @@ __all__ = [
     "CaptureProxyManager",
     "CircuitOpen",
     "ConfigurationError",
+    "ConsoleInspector",
     "Cooldown",
     "CurlInterceptor",
     "CurlInterceptorError",

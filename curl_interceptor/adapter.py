@@ -15,8 +15,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from .capture.connection import stand_in
-from .capture.versions import FIND_CONNECTION
+from .capture.connection import stand_between
 from .capturing import ADAPTER_KEYWORDS, Capturing
 from .errors import ConfigurationError
 from .inspectors.base import Inspector
@@ -76,7 +75,11 @@ class CaptureMixin(Capturing, _Adapter):
         capture = self._capture
         if capture is None:
             return super().send(request, *args, **kwargs)
-        tee = None if type(getattr(request, "body", None)) in _SLICED else capture.tee(request)
+        tee = None
+        if type(getattr(request, "body", None)) not in _SLICED:
+            tee = capture.tee(request)
+            if tee is not None:
+                stand_between(self)
         began = perf_counter()
         try:
             response = super().send(request, *args, **kwargs)
@@ -88,13 +91,6 @@ class CaptureMixin(Capturing, _Adapter):
                 tee.leave()
         capture.answered(request, args, kwargs, began, response, tee)
         return response
-
-    def _find_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """Find the connection pool as the adapter's class does; a body that needs it is seen on its way there."""
-        return stand_in(getattr(super(), FIND_CONNECTION)(*args, **kwargs))
-
-
-setattr(CaptureMixin, FIND_CONNECTION, CaptureMixin._find_connection)
 
 
 class CurlInterceptor(CaptureMixin, HTTPAdapter):

@@ -16,6 +16,7 @@ from typing import Any
 from urllib3.util import Retry
 
 from .capture.call import Capture
+from .capture.versions import FIND_CONNECTION
 from .delivery.destination import Route, plan_route
 from .delivery.guard import our_threads
 from .delivery.pipeline import Off, Pipeline, default_pipeline, no_pipeline
@@ -211,6 +212,7 @@ class Capturing:
         parent = getattr(super(), "__getstate__", None)
         state: dict[str, Any] = dict(parent() if parent and hasattr(self, "__attrs__") else self.__dict__)
         state.pop("_capture", None)
+        state.pop(FIND_CONNECTION, None)
         state.pop("_curl_interceptor_off", None)
         settings = state.pop("_curl_interceptor", self._curl_interceptor)
         state["_curl_interceptor_name"] = settings.name if settings else ""

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from . import dialects, recording
+from .checking import check_inspector
 from .delivery.destination import Destination
 from .delivery.pipeline import pipelines
 from .delivery.transport import Transport, register_scheme
@@ -28,7 +29,7 @@ from .inspectors.base import Answer, Entry, Inspector, Payload
 from .policies import BatchPolicy, TransportPolicy
 from .records.record import Record
 
-__all__ = ["Captured", "RecordingInspector", "assert_absent", "captured", "delivering"]
+__all__ = ["Captured", "RecordingInspector", "assert_absent", "captured", "check_inspector", "delivering"]
 
 _SCHEME = "recording"
 _numbers = itertools.count(1)

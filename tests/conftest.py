@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         records = item.get_closest_marker("records") or "curl_interceptor_captured" in getattr(item, "fixturenames", ())
         if not records:
             item.add_marker("curl_interceptor_delivers")
+
+
+def pytest_collection_finish() -> None:
+    """Spare every collection of garbage, asked for or not, the thousands of objects that live as long as the run."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"delivery", "capture"},
     {"capturing"},
     {"adapter", "curl", "pool_manager"},
-    {"testing", "__init__"},
+    {"testing", "checking", "__init__"},
     {"pytest_plugin", "cli", "contrib"},
     {"__main__"},
 ]

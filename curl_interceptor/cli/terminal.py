@@ -7,6 +7,8 @@ import shutil
 import sys
 from typing import Literal, TextIO
 
+from ..delivery.console import wants_colour
+
 __all__ = ["Style", "Terminal", "printable"]
 
 Style = Literal["bold", "dim", "red", "green"]
@@ -33,10 +35,9 @@ class Terminal:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = sys.stdout if stream is None else stream
         self._encoding = self._stream.encoding or "utf-8"
-        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        self._colours = wants_colour(self._stream)
         self.interactive = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         """Whether somebody looks at it who can be shown a line that changes."""
-        self._colours = self._stream.isatty() and not plain
         self._moving = False
 
     def show(self, text: str) -> None:

@@ -13,6 +13,7 @@ from ..inspectors.given import is_dotted_path, load
 from ..inspectors.lazy import LazyInspector
 from ..inspectors.options import listed
 from ..inspectors.recognise import inspector_for
+from ..inspectors.shaped import has_shape, shaped
 from ..policies import (
     BatchPolicy,
     BreakerPolicy,
@@ -166,8 +167,9 @@ def _fallback(item: Any, asked: _Asked) -> Any:
         (item,) = listed(load("fallbacks", item))
     if isinstance(item, str):
         item = inspector_for(item)
-    if not isinstance(item, Inspector):
+    if not has_shape(item):
         return item
+    item = shaped(item)
     if "fallbacks" in item.options:
         raise ConfigurationError(
             f"fallbacks: {item.label} has fallbacks of its own, which nobody would ask; "

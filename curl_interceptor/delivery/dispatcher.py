@@ -33,6 +33,7 @@ from .outcome import Outcome
 from .queue import ExchangeQueue
 from .rendering import render
 from .router import Draft, Router
+from .starter import Starter
 from .workers import Workers
 
 __all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
@@ -96,7 +97,7 @@ class Dispatcher:
         self._capture = Histogram(CAPTURE_BUCKETS)
         self._capture_told = 0
         self._taken = self._unmatched = self._routed = 0
-        self._starting = threading.Lock()
+        self._starter = Starter(self._start)
         self._turning = threading.Lock()
         self.thread: threading.Thread | None = None
 
@@ -109,24 +110,22 @@ class Dispatcher:
         return thread is not None and thread.is_alive()
 
     def start(self) -> bool:
-        """Start the thread if there is none. Whoever finds another one at it leaves it at that."""
+        """Have the thread started if there is none, and wait for nothing; False where it cannot be started."""
         if self.alive:
             return True
-        if self.ended or uwsgi.in_master() or not self._starting.acquire(blocking=False):
-            return False
+        return not (self.ended or uwsgi.in_master()) and self._starter.ask()
+
+    def _start(self) -> bool:
+        """Start the thread, in one that nobody waits for; False if it cannot be."""
+        if self.alive or self.ended:
+            return True
+        self._suit()
         try:
-            if not self.alive:
-                self._suit()
-                self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
-                self.thread.start()
-        except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
+            self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
+            self.thread.start()
+        except Exception:  # the last thread that could be started is this one; whoever waits for the end does the turns
             self.thread = None
             return False
-        except BaseException:  # somebody interrupted the start
-            self.thread = None
-            raise
-        finally:
-            self._starting.release()
         return True
 
     def _suit(self) -> None:
@@ -177,8 +176,9 @@ class Dispatcher:
         try:
             while not self.ended:
                 try:
-                    self.turn()
-                    if not self._rest():
+                    if not self.turn():  # whoever waits for us has begun without us
+                        time.sleep(0.001)
+                    elif not self._rest():
                         break
                 except Exception as error:  # a mistake of ours must not end the deliveries
                     self.troubles.note("internal", f"the dispatcher met {type(error).__name__}: please report this")
@@ -233,14 +233,20 @@ class Dispatcher:
     def _hurried(self) -> bool:
         return bool(self.hurry) or self.deadline is not None
 
-    def turn(self) -> None:
-        """Do what can be done now. Only one thread is ever in here: a second one, or a second time, does nothing."""
-        if self._turning.acquire(blocking=False):
-            try:
+    def turn(self, *, helping: bool = False) -> bool:
+        """Do what can be done now; False if somebody is at it: only one thread is ever in here, and only once.
+
+        One that is `helping` does nothing where the dispatcher lives; that one begins with a turn, and so waits for it.
+        """
+        if not self._turning.acquire(blocking=False):
+            return False
+        try:
+            if not (helping and self.alive):
                 with delivering():
                     self._turn(time.monotonic())
-            finally:
-                self._turning.release()
+        finally:
+            self._turning.release()
+        return True
 
     def _turn(self, now: float) -> None:
         self._tell_of_capture()
@@ -285,7 +291,7 @@ class Dispatcher:
                 with self.lock:  # empty, unless something left the loop
                     self._in_hand -= len(chunk)
                     self._unmatched += len(chunk)
-            self._serve_all(time.monotonic())
+            self._serve_all(time.monotonic(), more_to_come=bool(self.queue.queue))
 
     def _route(self, waiting: Waiting) -> None:
         wanted = False
@@ -319,9 +325,9 @@ class Dispatcher:
             heard.append(job.lane)
         return heard
 
-    def _serve_all(self, now: float) -> None:
+    def _serve_all(self, now: float, *, more_to_come: bool = False) -> None:
         for lane in sorted(self.lanes, key=lambda lane: lane.breaker.is_open):  # the healthy ones first
-            self._serve(lane, now)
+            self._serve(lane, now, more_to_come=more_to_come)
 
     def _serve(self, lane: Lane, now: float, *, more_to_come: bool = False) -> None:
         """Let a lane do what is due. While there is more to come, even in a hurry only full batches go."""
@@ -422,8 +428,8 @@ class Dispatcher:
         """Do in this thread what no other thread does, for about so long; False if there was nothing to do."""
         if self.ended or in_delivery():  # a callable of the user's that waits for its own thread
             return False
-        if not self.start() and not self.alive:
-            self.turn()
+        if not self.start():
+            self.turn(helping=True)
         return self._local.run_one(seconds) or self._workers.run_one(seconds)
 
     @property

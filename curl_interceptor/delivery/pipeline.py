@@ -161,8 +161,8 @@ class Pipeline:
         if self._closed:
             return
         _live.add(dispatcher)
-        if dispatcher.start():
-            endings.arrange(_at_exit)
+        dispatcher.start()
+        endings.arrange(_at_exit)
 
     # -- used by people -----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from ..errors import BadPayload, ConfigurationError, DeliveryError, Transient
 from ..inspectors.base import Answer, Payload
 from ..policies import TransportPolicy
 from . import guard
+from .console import ConsoleTransport
 from .file import FileTransport
 from .http import AnswerReader, Target, post_request
 from .route import Connection, connect
@@ -188,6 +189,7 @@ _factories: dict[str, Factory] = {
     "https": HttpTransport,
     "logging": LoggerTransport,
     "file": FileTransport,
+    "console": ConsoleTransport,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Answer, Entry, Inspector, Payload
+from .console import ConsoleInspector
 from .discord import DiscordInspector
 from .file import FileInspector
 from .googlechat import GoogleChatInspector
@@ -17,6 +18,7 @@ from .webhook import WebhookInspector
 
 __all__ = [
     "Answer",
+    "ConsoleInspector",
     "DiscordInspector",
     "Entry",
     "FileInspector",

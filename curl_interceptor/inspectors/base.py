@@ -149,6 +149,8 @@ class Inspector:
     """First word of the default label."""
     hosts: ClassVar[tuple[str, ...]] = ()
     """Hosts whose webhook URLs are recognised as this service's, those below them included."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """Schemes, such as `"pager"`, by which URLs of another package's inspector are recognised beside its `hosts`."""
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Delivery keywords that the service asks for, such as its rate limit; those of inspector and adapter win."""
 

@@ -12,6 +12,7 @@ from .base import Inspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .recognise import inspector_for
+from .shaped import has_shape, shaped
 
 __all__ = ["inspectors_from", "is_dotted_path", "load"]
 
@@ -26,7 +27,7 @@ def inspectors_from(given: Any) -> list[Inspector | None]:
     """
     if given == () or given == []:
         return [LoggingInspector()]
-    single = given is None or isinstance(given, (str, Inspector)) or callable(given)
+    single = given is None or isinstance(given, str) or has_shape(given) or callable(given)
     items: Iterable[Any] = (given,) if single else given
     if not isinstance(items, Iterable):
         raise ConfigurationError(f"inspectors must be a list of inspectors or webhook URLs, got {shown(given)}")
@@ -44,12 +45,13 @@ def _inspector(item: Any) -> Inspector:
         raise ConfigurationError("inspectors is a list in a list: say mount(session, *urls) or inspectors=urls")
     if isinstance(item, str):
         return inspector_for(item)
-    if isinstance(item, Inspector):
-        return item
+    if has_shape(item):
+        return shaped(item)
     if callable(item):
         return LazyInspector(item)
+    lacks = " without payloads(entries, *, plain)" if hasattr(item, "address") else ""
     raise ConfigurationError(
-        f"inspectors must be inspectors, webhook URLs, dotted paths or factories, got {shown(item)}"
+        f"inspectors must be inspectors, webhook URLs, dotted paths or factories, got {shown(item)}{lacks}"
     )
 
 

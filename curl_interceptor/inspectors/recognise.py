@@ -7,14 +7,17 @@ from urllib.parse import unquote, urlsplit
 from ..errors import ConfigurationError
 from .base import Inspector, check_url
 from .file import FileInspector
+from .plugins import plugins
 from .registry import inspector_class, names
 from .webhook import WebhookInspector
 
-__all__ = ["inspector_for"]
+__all__ = ["inspector_for", "service_class"]
 
 
 def inspector_for(url: str) -> Inspector:
     """Return the inspector for a webhook URL; an unknown host gets the generic webhook, and `file:` and a path a file.
+
+    Hosts that no inspector of ours knows, and schemes, are looked for among those of other packages.
 
     Raises
     ------
@@ -27,16 +30,55 @@ def inspector_for(url: str) -> Inspector:
         raise ConfigurationError(
             "a path is no webhook URL; for a file put file: before it, as in 'file:/var/log/calls.ndjson'"
         )
+    scheme = url.partition("://")[0].lower() if isinstance(url, str) and "://" in url else ""
+    if scheme not in ("", "http", "https"):
+        for name, found in plugins().items():
+            if scheme in found.schemes:
+                return _made(name, found, url)
     host = (urlsplit(check_url("the webhook URL", url)).hostname or "").rstrip(".")
     for name in names():
-        found = inspector_class(name)
-        if any(_belongs(host, known) for known in found.hosts):
-            return found.from_url(url)
+        known = inspector_class(name)
+        if _belongs(host, known):
+            return known.from_url(url)
+    for name, found in plugins().items():
+        if _belongs(host, found):
+            return _made(name, found, url)
     return WebhookInspector(url)
 
 
-def _belongs(host: str, known: str) -> bool:
-    return host == known or host.endswith(f".{known}")
+def service_class(name: str) -> type[Inspector]:
+    """Return the inspector that is called so, here or in another package, such as `"slack"`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none; the message lists those that there are.
+    """
+    if name in names():
+        return inspector_class(name)
+    if name in plugins():
+        return plugins()[name]
+    raise ConfigurationError(f"there is no service of this name; there are {', '.join(sorted({*names(), *plugins()}))}")
+
+
+def _belongs(host: str, inspector: type[Inspector]) -> bool:
+    return any(host == known or host.endswith(f".{known}") for known in map(str.lower, inspector.hosts))
+
+
+def _made(name: str, found: type[Inspector], url: str) -> Inspector:
+    """Return the inspector that another package makes of a URL, whose code is not believed blindly."""
+    try:
+        made: object = found.from_url(url)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+    else:
+        if isinstance(made, Inspector):
+            return made
+        kind = f"a {type(made).__name__}"
+    # Out here, so that no context hangs on it, whose text may hold the URL.
+    raise ConfigurationError(f"the inspector {name!r} of another package could make nothing of the URL: {kind}")
 
 
 def _path(rest: str) -> str:

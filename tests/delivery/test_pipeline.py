@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import json
 import random
@@ -944,22 +945,27 @@ def test_a_thread_that_cannot_be_started_is_tried_again(session, receiver, pipel
     assert pipeline.stats().delivered == 2
 
 
-def test_an_interrupted_start_of_the_dispatcher_is_made_up_for(session, receiver, pipeline, fail, monkeypatch):
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_interrupted_start_of_the_dispatcher_is_made_up_for(session, receiver, pipeline, fail, monkeypatch, moment):
     """
-    Ctrl-C in the middle of the first start leaves no pipeline without its thread.
+    Ctrl-C in the middle of the first start leaves no pipeline without its thread, and none with two.
     """
-    real, interrupts = threading.Thread.start, [1]
+    real, interrupts = _thread.start_new_thread, [1]
 
-    def start(self):
-        if self.name == "curl-interceptor-dispatcher" and interrupts[0]:
-            interrupts[0] -= 1
+    def start(*arguments):
+        if moment == "after":
+            real(*arguments)
+        if interrupts.pop():
+            interrupts.append(0)
             raise KeyboardInterrupt
-        real(self)
+        if moment == "before":
+            real(*arguments)
 
-    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(_thread, "start_new_thread", start)
     mount(session, pipeline, receiver.url(SECRET))
     with pytest.raises(KeyboardInterrupt):
         fail(1)
+    monkeypatch.undo()
     fail(1)
 
     assert pipeline.flush(5)

@@ -94,10 +94,10 @@ def test_every_shell_reads_a_command_that_was_made_fit_for_a_code_block(shell, r
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("name", ["mattermost", "rocketchat"])
+@pytest.mark.parametrize("name", ["mattermost", "rocketchat", "console"])
 def test_every_shell_reads_a_command_that_says_something_in_other_words(name, shell, room, sent):
     """
-    What keeps a service from reading a command changes nothing for any shell.
+    What keeps a service from reading a command changes nothing for any shell, nor do breaks between options.
     """
     records = {one.name: sent[one.name] for one in CALLS}
     commands = []

@@ -177,7 +177,7 @@ class _Scrub:
         if self._off:
             return message
         shown = self._body(message, side, headers or message.headers)
-        plain = self._rules.plain_headers
+        plain = self._rules.plain
         kept = []
         for pair in message.headers:
             if pair in plain:
@@ -185,8 +185,9 @@ class _Scrub:
                 continue
             name, value = pair
             seen = self.header(name, value)
-            if seen == value and self._rules.also is None:
-                _remember(pair, plain)
+            # An address becomes a secret once it is ours.
+            if seen == value and self._rules.also is None and "//" not in value:
+                self._rules.remember_plain(name, value)
             if seen is not None:
                 kept.append((name, seen))
         return _Message(_with_length(tuple(kept), message, shown), *shown[1:])
@@ -301,8 +302,6 @@ class _Variables:
         return placeholder(name)
 
 
-_MOST_HEADERS = 1_000
-_LONGEST_HEADER = 500
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _NUMBER = re.compile(r"[0-9]{1,15}")
 
@@ -311,18 +310,12 @@ def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers
     """Say the length of the body that is there now: the former one would tell how long a secret is."""
     if before.body == after.body or after.size is None or before.size is None:
         return headers
-    former = str(before.size)
-    return tuple(
-        (name, str(after.size) if name.lower() == "content-length" and value.strip() == former else value)
-        for name, value in headers
-    )
+    former, size = str(before.size), str(after.size)
 
+    def said(name: str, value: str) -> str:
+        return size if name.lower() == "content-length" and value.strip() == former else value
 
-def _remember(pair: tuple[str, str], plain: set[tuple[str, str]]) -> None:
-    if len(plain) >= _MOST_HEADERS:
-        plain.clear()
-    if len(pair[1]) <= _LONGEST_HEADER and "//" not in pair[1]:  # an address becomes a secret once it is ours
-        plain.add(pair)
+    return tuple([(name, said(name, value) if former in value else value) for name, value in headers])
 
 
 def _question(request: RequestFacts, headers: Headers) -> _Message:
