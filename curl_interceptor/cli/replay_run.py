@@ -108,7 +108,7 @@ class Replay:
         if (refused or not settled) and self._redelivery.dead:
             return f"it takes nothing ({self._redelivery.dead})"
         if not settled:
-            if not outcome.delivered or outcome.pending > outcome.alone:
+            if not outcome.delivered or outcome.pending != outcome.alone:
                 return f"it has taken nothing for {patience:g} s ({error})"
             refused = {**refused, **dict.fromkeys(outcome.alone, f"{error}, again and again")}
             self._redelivery.close()

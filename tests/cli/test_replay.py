@@ -342,6 +342,15 @@ def test_nothing_is_posted_before_a_retry_after_is_over(receiver, hook, kept, re
     assert set(ids(receiver)) == set(range(20))
 
 
+def test_a_webhook_that_wants_to_be_left_alone_for_hours_ends_it(receiver, hook, kept, replay):
+    file = kept(3)
+    receiver.script(f"/hook/{SECRET}", [replies.status(429, headers={"Retry-After": "7200"})])
+
+    said = replay(file, "--to", hook, status=1)
+    assert "HTTP 429, and to be left alone for hours" in said
+    assert "0 delivered, 0 skipped, 0 failed, 3 left" in said
+
+
 def test_several_webhooks_get_everything_once_each(receiver, hook, kept, replay):
     """
     One that is gone does not keep the others from anything, and each goes on where it was.
