@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
 from ..policies import check_callable, check_flag, check_policy
 from ..records.match import Matcher, Wanting, as_match
+from ..records.notice import Notice
 from ..records.record import Record
 from ..records.redaction import Redaction
 from .answers import json_object, longest, retry_after
@@ -21,8 +22,8 @@ from .options import check_options
 
 __all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload", "place_behind"]
 
-Entry = Record
-"""What is delivered."""
+Entry = Record | Notice
+"""What is delivered: the record of a call, or a notice, which was sent by hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from ..dialects import render
 from ..errors import ConfigurationError
 from ..policies import shown
+from ..records.notice import Notice
 from .base import Entry, Inspector, Payload
 from .readable import visible
 
@@ -59,6 +60,8 @@ class LoggingInspector(Inspector):
 
     def _line(self, entry: Entry) -> str:
         repeats = f" ({_repeats(entry)})" if entry.suppressed else ""
+        if isinstance(entry, Notice):
+            return visible(f"{entry.outcome}{repeats}{entry.summary[len(entry.outcome) :]}")
         names = " ".join(f"${name}" for name in dict.fromkeys(name for name, _ in entry.variables))
         needs = f", set {names} first" if names else ""
         return f"{visible(entry.outcome)} after {entry.elapsed * 1000:.0f} ms{repeats}{needs}: {render(entry)}"

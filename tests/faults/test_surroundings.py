@@ -33,7 +33,7 @@ def test_a_clock_that_jumps_changes_nothing(api, receiver, jump):
         def now(cls, tz=None):
             return datetime.datetime.now(tz) + datetime.timedelta(seconds=shift[0])
     pybreaker.datetime = Clock                         # what it calls lives in C, below time.time
-    app = App(url, hook, batch=BatchPolicy(1, 0), retry=RetryPolicy(1, 0.1), breaker=BreakerPolicy(3, 0.3))
+    app = App(url, hook, batch=BatchPolicy(1, 0), retry=RetryPolicy(1, 0.1), breaker=BreakerPolicy(3, 0.3, 0.5))
     app.fail(5)
     app.until(lambda: app.lane.breaker == "open", 5)
     shift[0] = jump

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support import receiver as replies
 from support.process import run
-from support.records import names
+from support.records import documents, names
 
 
 @pytest.mark.parametrize("forks", [50, pytest.param(1_000, marks=pytest.mark.thorough)])
@@ -277,3 +277,26 @@ def test_our_threads_import_nothing(api, receiver):
     )
 
     assert (ended.status, ended.err, ended.out) == (0, "", "[]\n")
+
+
+def test_a_message_is_sent_by_the_process_that_sent_it(receiver):
+    """
+    A child's message arrives once, from the child, and the parent's from the parent.
+    """
+    ended = run(
+        """
+    import os
+    import curl_interceptor
+    adapter = curl_interceptor.CurlInterceptor(inspectors=hook, cooldown=None)
+    adapter.send_message("before the fork")
+    child = os.fork()
+    adapter.pipeline.send_message("from the child" if child == 0 else "from the parent")
+    if child:
+        os.waitpid(child, 0)
+""",
+        hook=receiver.url("/hook"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    texts = sorted(document["text"] for document in documents(receiver))
+    assert texts == ["before the fork", "from the child", "from the parent"]
