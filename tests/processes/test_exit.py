@@ -277,6 +277,35 @@ def test_daemon_threads_that_go_on_requesting_harm_nobody(api, receiver):
     assert exit_seconds(ended.out) < 1.0
 
 
+@pytest.mark.parametrize("answer", ["hang", pytest.param("drip_body", marks=pytest.mark.thorough)])
+def test_requests_during_the_end_prolong_no_end(api, receiver, answer):
+    """
+    Hooks and daemon threads that go on requesting while the exit waits for a hung webhook get no further second.
+    """
+    receiver.script("/hook", then=getattr(replies, answer)())
+    ended = run(
+        COMMON
+        + """
+    curl_interceptor.mount(session, hook, cooldown=None)
+    def loop():
+        own = requests.Session()
+        curl_interceptor.mount(own, hook, cooldown=None)
+        while True:
+            own.get(url)
+    for _ in range(2):
+        threading.Thread(target=loop, daemon=True).start()
+    time.sleep(0.2)
+    atexit.register(lambda: [session.get(url) for _ in range(3)])
+    began[0] = time.monotonic()
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert exit_seconds(ended.out) < 2.5
+
+
 def test_a_logging_inspector_logs_at_exit_from_the_exiting_thread(api):
     """
     The default inspector's record of a script's last request is not lost, and no other thread writes it.
