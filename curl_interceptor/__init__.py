@@ -16,8 +16,10 @@ from .errors import (
     Throttled,
     Transient,
 )
+from .handler import NoticeHandler
 from .inspectors import (
     Answer,
+    AppriseInspector,
     ConsoleInspector,
     DiscordInspector,
     FileInspector,
@@ -32,6 +34,7 @@ from .inspectors import (
     TeamsInspector,
     TelegramInspector,
     WebhookInspector,
+    webhooks,
 )
 from .observe.stats import InspectorStats, Stats
 from .policies import (
@@ -47,12 +50,14 @@ from .policies import (
 from .pool_manager import CapturePoolManager, CaptureProxyManager
 from .records.context import context, set_context
 from .records.match import Match, Matcher
+from .records.notice import Notice
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
 from .version import __version__
 
 __all__ = [
     "Answer",
+    "AppriseInspector",
     "BadPayload",
     "BatchPolicy",
     "BreakerPolicy",
@@ -79,6 +84,8 @@ __all__ = [
     "Match",
     "Matcher",
     "MattermostInspector",
+    "Notice",
+    "NoticeHandler",
     "Payload",
     "Pipeline",
     "RateLimit",
@@ -101,4 +108,5 @@ __all__ = [
     "render",
     "set_context",
     "to_curl",
+    "webhooks",
 ]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hostile_notices import NOTICES, notice, notices
 from support.hostile_records import RECORDS, records
 from support.services import service
 
@@ -100,11 +101,60 @@ def test_a_batch_is_divided_without_a_loss(name, plain):
     assert all(same_command(command, case) for command, case in zip(commands, cases, strict=True))
 
 
+@every_inspector
+@rich_and_plain
+def test_hostile_notices_give_messages_that_the_service_takes(name, plain):
+    """
+    Whatever is sent by hand, its message is accepted, pings nobody, and is one message.
+    """
+    for entry in NOTICES.values():
+        assert [payload.entries for payload in told(name, [entry], plain)] == [(entry,)]
+
+
+@every_inspector
+@rich_and_plain
+def test_a_message_says_what_was_to_be_said(name, plain):
+    """
+    The text of a notice is there, from its first line to its last, and where it comes from.
+    """
+    (payload,) = told(name, [notice(text="first\nsecond")], plain)
+
+    shown = service(name).text(payload)
+    for part in ("first", "second", "export.py"):
+        assert part in shown
+
+
+@every_inspector
+def test_a_report_says_what_was_raised_and_where(name):
+    """
+    A bug report shows the exception's class and text, and the place; a chat its traceback as well.
+    """
+    (payload,) = told(name, [NOTICES["report"]])
+
+    shown = service(name).text(payload)
+    for part in ("ValueError", "no such card", "export.py:42 in run"):
+        assert part in shown
+    assert "raise ValueError(card)" in shown or name == "logger"
+
+
+@every_inspector
+@rich_and_plain
+def test_records_and_notices_share_a_batch(name, plain):
+    """
+    Each entry of a mixed batch is in exactly one payload, in its order, and every payload is taken.
+    """
+    entries = [*[*RECORDS.values()][::3], *NOTICES.values()]
+    entries = entries[::2] + entries[1::2]
+    payloads = told(name, entries, plain)
+
+    assert [id(entry) for payload in payloads for entry in payload.entries] == [id(entry) for entry in entries]
+
+
 @settings(max_examples=25)
-@given(entries=st.lists(records(), min_size=1, max_size=4))
+@given(entries=st.lists(records() | notices(), min_size=1, max_size=4))
 def test_anything_gives_messages_that_the_service_takes(entries):
     """
-    Limits, markup and mentions of every service hold for records of any content.
+    Limits, markup and mentions of every service hold for records and notices of any content.
     """
     for name, plain in itertools.product(names(), (False, True)):
         payloads = told(name, entries, plain)

@@ -277,6 +277,35 @@ def test_daemon_threads_that_go_on_requesting_harm_nobody(api, receiver):
     assert exit_seconds(ended.out) < 1.0
 
 
+@pytest.mark.parametrize("answer", ["hang", pytest.param("drip_body", marks=pytest.mark.thorough)])
+def test_requests_during_the_end_prolong_no_end(api, receiver, answer):
+    """
+    Hooks and daemon threads that go on requesting while the exit waits for a hung webhook get no further second.
+    """
+    receiver.script("/hook", then=getattr(replies, answer)())
+    ended = run(
+        COMMON
+        + """
+    curl_interceptor.mount(session, hook, cooldown=None)
+    def loop():
+        own = requests.Session()
+        curl_interceptor.mount(own, hook, cooldown=None)
+        while True:
+            own.get(url)
+    for _ in range(2):
+        threading.Thread(target=loop, daemon=True).start()
+    time.sleep(0.2)
+    atexit.register(lambda: [session.get(url) for _ in range(3)])
+    began[0] = time.monotonic()
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert exit_seconds(ended.out) < 2.5
+
+
 def test_a_logging_inspector_logs_at_exit_from_the_exiting_thread(api):
     """
     The default inspector's record of a script's last request is not lost, and no other thread writes it.
@@ -455,3 +484,28 @@ def test_a_factory_may_be_called_at_exit(api, receiver):
         assert (ended.status, ended.err) == (0, "")
         assert exit_seconds(ended.out) < 1.0
     assert [record["status"] for record in documents(receiver)] == [500]
+
+
+def test_a_message_of_the_last_line_arrives(receiver):
+    """
+    What is sent by hand at the very end of a script is delivered, and an exit that fails is not changed by it.
+    """
+    ended = run(
+        """
+    import curl_interceptor, sys
+    adapter = curl_interceptor.CurlInterceptor(inspectors=hook)
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        adapter.send_bug_report()
+        adapter.send_message("that was all")
+        sys.exit(3)
+""",
+        hook=receiver.url("/hook"),
+    )
+
+    assert (ended.status, ended.err) == (3, "")
+    assert [(sent["kind"], sent["text"]) for sent in documents(receiver)] == [
+        ("bug_report", ""),
+        ("message", "that was all"),
+    ]
