@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from .exchange import Exchange
+from .patterns import lazy
 from .url import split
 
 __all__ = ["fingerprint", "path_shape"]
 
 # A segment that names one thing among many: a number, a UUID, a long run of hexadecimal digits, or a long token that
 # mixes letters and digits. Every quantifier is bounded by the slice below.
-_IDENTIFIER = re.compile(
+_IDENTIFIER = lazy(
     r"(?:[0-9]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{12,}|(?=.*[0-9])[\w.~%-]{20,})"
 )
 

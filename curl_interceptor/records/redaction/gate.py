@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts
 from ..fingerprint import fingerprint, path_shape
+from ..patterns import lazy
 from ..record import Headers, Record
 from ..url import Parts, split
 from ..variables import name_for, placeholder
@@ -282,7 +282,7 @@ class _Variables:
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
-_NUMBER = re.compile(r"[0-9]{1,15}")
+_NUMBER = lazy(r"[0-9]{1,15}")
 
 
 def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers:
