@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .exchange import Exchange
 from .patterns import lazy
 from .url import split
@@ -15,6 +17,7 @@ _IDENTIFIER = lazy(
 )
 
 
+@lru_cache(maxsize=16)  # the cooldown asks, then the gate
 def path_shape(path: str) -> str:
     """Return the path with `{id}` in the place of what differs between equal calls."""
     return "/".join("{id}" if _IDENTIFIER.fullmatch(part) else part for part in path[:1_000].split("/"))
