@@ -17,6 +17,7 @@ from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
 from queue import Empty
+from typing import Any
 
 from ..observe.degradation import deepest
 from ..observe.histogram import CAPTURE_BUCKETS, Histogram
@@ -24,15 +25,18 @@ from ..observe.log import TroubleLog
 from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
 from . import uwsgi
+from .announcement import Addressees, Announcement
 from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
 from .lane import Job, Lane
 from .lanes import Lanes
+from .outages import Outcomes
 from .outcome import Outcome
 from .queue import ExchangeQueue
 from .rendering import render
 from .router import Draft, Router
+from .starter import Starter
 from .workers import Workers
 
 __all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
@@ -45,8 +49,8 @@ EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
 
-Waiting = tuple[Draft, Route]
-"""What lies in the queue: a draft, and where its adapter sends exchanges."""
+Waiting = tuple[Draft, Route] | tuple[Announcement, Addressees]
+"""What lies in the queue: a draft or a notice, and where its sender wants it."""
 
 
 class Dispatcher:
@@ -58,9 +62,12 @@ class Dispatcher:
     ----------
     policy: The numbers of the pipeline.
     paused: Labels of the destinations to which nothing is sent at the moment; `EVERYBODY` for all.
+    outcomes: Looks up how many of the app's calls to a host succeeded and failed.
     """
 
-    def __init__(self, policy: PipelinePolicy, paused: Collection[str] = ()) -> None:
+    def __init__(
+        self, policy: PipelinePolicy, paused: Collection[str] = (), outcomes: Outcomes = lambda host: None
+    ) -> None:
         self.policy = policy
         self.paused = paused
         self.pid = os.getpid()
@@ -88,7 +95,7 @@ class Dispatcher:
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         # What stays in the process waits for no webhook that hangs.
         self._local = Workers(_LOCAL_WORKERS, lock=self.lock, done=self._hear)
-        self._router = Router(self.lanes, self.troubles)
+        self._router = Router(self.lanes, self.troubles, outcomes)
         self._fallbacks = FallbackStage(self.lanes, self.troubles)
         self._leave_at = inf
         self._take_at = 0.0
@@ -96,7 +103,7 @@ class Dispatcher:
         self._capture = Histogram(CAPTURE_BUCKETS)
         self._capture_told = 0
         self._taken = self._unmatched = self._routed = 0
-        self._starting = threading.Lock()
+        self._starter = Starter(self._start)
         self._turning = threading.Lock()
         self.thread: threading.Thread | None = None
 
@@ -109,24 +116,22 @@ class Dispatcher:
         return thread is not None and thread.is_alive()
 
     def start(self) -> bool:
-        """Start the thread if there is none. Whoever finds another one at it leaves it at that."""
+        """Have the thread started if there is none, and wait for nothing; False where it cannot be started."""
         if self.alive:
             return True
-        if self.ended or uwsgi.in_master() or not self._starting.acquire(blocking=False):
-            return False
+        return not (self.ended or uwsgi.in_master()) and self._starter.ask()
+
+    def _start(self) -> bool:
+        """Start the thread, in one that nobody waits for; False if it cannot be."""
+        if self.alive or self.ended:
+            return True
+        self._suit()
         try:
-            if not self.alive:
-                self._suit()
-                self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
-                self.thread.start()
-        except RuntimeError:  # no thread can be started any more; whoever waits for the end does the turns
+            self.thread = threading.Thread(target=self.run, name="curl-interceptor-dispatcher", daemon=True)
+            self.thread.start()
+        except Exception:  # the last thread that could be started is this one; whoever waits for the end does the turns
             self.thread = None
             return False
-        except BaseException:  # somebody interrupted the start
-            self.thread = None
-            raise
-        finally:
-            self._starting.release()
         return True
 
     def _suit(self) -> None:
@@ -177,8 +182,9 @@ class Dispatcher:
         try:
             while not self.ended:
                 try:
-                    self.turn()
-                    if not self._rest():
+                    if not self.turn():  # whoever waits for us has begun without us
+                        time.sleep(0.001)
+                    elif not self._rest():
                         break
                 except Exception as error:  # a mistake of ours must not end the deliveries
                     self.troubles.note("internal", f"the dispatcher met {type(error).__name__}: please report this")
@@ -233,14 +239,20 @@ class Dispatcher:
     def _hurried(self) -> bool:
         return bool(self.hurry) or self.deadline is not None
 
-    def turn(self) -> None:
-        """Do what can be done now. Only one thread is ever in here: a second one, or a second time, does nothing."""
-        if self._turning.acquire(blocking=False):
-            try:
+    def turn(self, *, helping: bool = False) -> bool:
+        """Do what can be done now; False if somebody is at it: only one thread is ever in here, and only once.
+
+        One that is `helping` does nothing where the dispatcher lives; that one begins with a turn, and so waits for it.
+        """
+        if not self._turning.acquire(blocking=False):
+            return False
+        try:
+            if not (helping and self.alive):
                 with delivering():
                     self._turn(time.monotonic())
-            finally:
-                self._turning.release()
+        finally:
+            self._turning.release()
+        return True
 
     def _turn(self, now: float) -> None:
         self._tell_of_capture()
@@ -251,6 +263,7 @@ class Dispatcher:
         for request in requests:  # after what came before them
             self._carry_out(request)
         self._end_open(now)
+        self._tell_of_recoveries(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
         self._local.prepare(0)
@@ -285,20 +298,30 @@ class Dispatcher:
                 with self.lock:  # empty, unless something left the loop
                     self._in_hand -= len(chunk)
                     self._unmatched += len(chunk)
-            self._serve_all(time.monotonic())
+            self._serve_all(time.monotonic(), more_to_come=bool(self.queue.queue))
 
     def _route(self, waiting: Waiting) -> None:
         wanted = False
         try:
-            spent = waiting[0].spent
-            if spent is not None:
-                self._capture.note(spent)
-            wanted = self._router.route(*waiting)
+            wanted = self._offer_to_lanes(*waiting)
         finally:
             with self.lock:
                 self._in_hand -= 1
                 self._routed += wanted
                 self._unmatched += not wanted
+
+    def _offer_to_lanes(self, what: Draft | Announcement, where: Any) -> bool:
+        if isinstance(what, Announcement):
+            return self._router.announce(what, where)
+        if what.spent is not None:
+            self._capture.note(what.spent)
+        return self._router.route(what, where)
+
+    def _tell_of_recoveries(self, now: float) -> None:
+        """Send the news that a host answers again like any other notice, so that the books know of it."""
+        if now >= self._router.outages.next_look:
+            for announcement, told in self._router.outages.ended(now, time.time()):
+                self.queue.offer((announcement, told), announcement.raw.size)
 
     def _end_open(self, now: float) -> None:
         for draft, when in list(self.open.items()):
@@ -319,9 +342,9 @@ class Dispatcher:
             heard.append(job.lane)
         return heard
 
-    def _serve_all(self, now: float) -> None:
+    def _serve_all(self, now: float, *, more_to_come: bool = False) -> None:
         for lane in sorted(self.lanes, key=lambda lane: lane.breaker.is_open):  # the healthy ones first
-            self._serve(lane, now)
+            self._serve(lane, now, more_to_come=more_to_come)
 
     def _serve(self, lane: Lane, now: float, *, more_to_come: bool = False) -> None:
         """Let a lane do what is due. While there is more to come, even in a hurry only full batches go."""
@@ -387,7 +410,7 @@ class Dispatcher:
         due += map(self.lanes.next_tidy, self.lanes)
         if self._workers.starved or self._local.starved:
             due.append(now + _NO_THREAD)
-        return min([self._next_open(), *due])
+        return min([self._next_open(), self._router.outages.next_look, *due])
 
     def _next_open(self) -> float:
         for when in list(self.open.values())[:1]:
@@ -422,8 +445,8 @@ class Dispatcher:
         """Do in this thread what no other thread does, for about so long; False if there was nothing to do."""
         if self.ended or in_delivery():  # a callable of the user's that waits for its own thread
             return False
-        if not self.start() and not self.alive:
-            self.turn()
+        if not self.start():
+            self.turn(helping=True)
         return self._local.run_one(seconds) or self._workers.run_one(seconds)
 
     @property

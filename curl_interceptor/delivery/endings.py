@@ -45,9 +45,14 @@ def _with_celery(end: End) -> None:
     """The signal `worker_process_shutdown` is sent in each child of a prefork worker."""
     signals = sys.modules.get("celery.signals")
     shutdown = getattr(signals, "worker_process_shutdown", None)  # absent while Celery is being imported
-    if shutdown is not None:
+    # Once: a signal handler that comes here in the middle of `connect` would wait for its lock for ever.
+    if shutdown is not None and _connected.get("pid") != os.getpid():
+        _connected["pid"] = os.getpid()
 
         def last_moment(**_: object) -> None:
             end(_CELERY_PATIENCE)
 
         shutdown.connect(last_moment, weak=False, dispatch_uid="curl_interceptor")
+
+
+_connected: dict[str, int] = {}

@@ -118,19 +118,30 @@ class Workers:
         return self._loops < min(self._unfinished, self._most)
 
     def _start(self) -> bool:
-        """Start a loop; False where no thread can be started any more."""
+        """Start a loop; False where no thread can be started any more.
+
+        The executor's threads are daemons if the one that submits is. For those of any other, such as one that waits
+        in `flush` and helps, the end of the process would wait.
+        """
+        if threading.current_thread().daemon and self._submit():
+            return True
+        try:
+            threading.Thread(target=self._loop, name="curl-interceptor-worker", daemon=True).start()
+        except RuntimeError:
+            return False
+        return True
+
+    def _submit(self) -> bool:
+        """Have a loop run by the executor; False where the interpreter ends, or the executor was let go just now."""
         with self._lock:
             if self._executor is None:
                 self._executor = _Executor(self._most, thread_name_prefix="curl-interceptor-worker")
             executor = self._executor
         try:
             executor.submit(self._loop)
-        except RuntimeError:  # the interpreter ends and executors are closed, or this one was let go just now
+        except RuntimeError:
             self._let_go(executor)
-            try:
-                threading.Thread(target=self._loop, name="curl-interceptor-worker", daemon=True).start()
-            except RuntimeError:
-                return False
+            return False
         return True
 
     def _loop(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts
+from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts, Restored
 from ..fingerprint import fingerprint, path_shape
 from ..patterns import lazy
 from ..record import Headers, Record
@@ -15,16 +17,20 @@ from ..wire import decode, flatten, sent_headers
 from . import kinds, own, urls
 from .bodies import redact_body
 from .headers import secret_header
+from .markers import numbered
 from .rules import MARKER, UNREDACTED, Redaction, StrictRedaction
 from .scan import Scan
 
-__all__ = ["redact", "redact_text"]
+__all__ = ["Scrub", "redact", "redact_text"]
 
 _URLS = frozenset(["location", "referer", "content-location", "origin"])
 
 
 def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     """Return what may leave this process.
+
+    What a document tells of a record comes this way too: somebody may have written into it. A record of these or of
+    weaker rules comes out as it went in.
 
     Parameters
     ----------
@@ -33,13 +39,13 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     id: Constant name of the record.
     """
     request, response, failure = exchange.request, exchange.response, exchange.failure
-    scrub = _Scrub(rules)
+    scrub = Scrub(rules)
     parts = split(request.url)
     url = scrub.url(parts)
     headers, chunked = sent_headers(request)
     sent, variables = scrub.request(_question(request, headers))
     got = scrub.message(_answer(response), "response") if response else _NOTHING
-    return Record(
+    record = Record(
         id=id,
         method=request.method,
         url=url,
@@ -72,11 +78,12 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         retried=exchange.retried,
         peer=exchange.peer,
     )
+    return record if exchange.restored is None else scrub.restored(record, exchange.restored)
 
 
 def redact_text(text: str, rules: Redaction) -> str:
     """Return what may be shown of a text of any kind, such as a log file or a body."""
-    return _Scrub(rules).content(text)
+    return Scrub(rules).content(text)
 
 
 class _Message(NamedTuple):
@@ -91,7 +98,7 @@ class _Message(NamedTuple):
 _NOTHING = _Message((), None, "none", None)
 
 
-class _Scrub:
+class Scrub:
     """The rules at work on one record, the user's callable included."""
 
     def __init__(self, rules: Redaction) -> None:
@@ -134,6 +141,23 @@ class _Scrub:
             return self.text(value)
         return self._also(self._scan.hidden(name, value))
 
+    def key(self, text: str) -> str:
+        """A text by which others are told apart; where none is shown, it is a number."""
+        return numbered(text) if self._strict else self.text(text)
+
+    def member(self, name: str, value: Any) -> str:
+        """A plain value that stands under a name, as a text: a container as JSON."""
+        if self._strict:
+            return MARKER
+        if not self._off:
+            # As a document of its own, so that the names inside of it count as well.
+            shown = self._also(kinds.content(json.dumps({name: value}, ensure_ascii=False), self._scan, ""))
+            try:
+                (value,) = json.loads(shown).values()
+            except (ValueError, AttributeError):  # the user's callable made something else of it
+                return MARKER
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
     def content(self, text: str) -> str:
         """A text that may be a document."""
         return text if self._off else MARKER if self._strict else self._also(kinds.content(text, self._scan, ""))
@@ -150,6 +174,22 @@ class _Scrub:
         shown = self.message(message._replace(headers=()), "request", message.headers)
         headers, variables = _Variables(self._scan).put(message.headers, self.header)
         return shown._replace(headers=_with_length(headers, message, shown)), variables
+
+    def restored(self, record: Record, told: Restored) -> Record:
+        """The record as its document has it, where a text may stand that no call can have."""
+        return replace(
+            record,
+            method=self.text(record.method),
+            host=self.text(told.host),
+            error=None if record.error is None else self.text(record.error),
+            fingerprint=self.text(told.fingerprint),
+            suppressed=told.suppressed,
+            suppressed_since=told.suppressed_since,
+            variables=told.variables,
+            notes=tuple(dict.fromkeys([*map(self.text, told.notes), *record.notes])),
+            retried=tuple(map(self.text, record.retried)),
+            peer=None if record.peer is None else self.text(record.peer),
+        )
 
     def message(self, message: _Message, side: str, headers: Headers = ()) -> _Message:
         """One direction: headers, body, and the sizes that follow from it."""

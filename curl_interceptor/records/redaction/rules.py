@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import ConfigurationError
 from ...policies import check_callable, check_flag, shown
-from .markers import MARKER, numbered
+from .markers import MARKER, is_marker, numbered
 from .names import ENDINGS, EXACT, IN_URLS, ends_secret, foreign, stems, words
 
 __all__ = ["MARKER", "UNREDACTED", "Redaction", "StrictRedaction"]
@@ -164,7 +164,9 @@ class Redaction:
             self.plain.add((name, value))
 
     def mark(self, secret: str) -> str:
-        """Return what stands in the place of a secret."""
+        """Return what stands in the place of a secret; a marker stays, so that its number does."""
+        if is_marker(secret):
+            return secret
         return numbered(secret) if self.numbered else MARKER
 
 

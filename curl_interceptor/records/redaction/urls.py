@@ -86,7 +86,8 @@ def in_text(text: str, scan: Scan) -> str:
 
 def _hidden(parts: Parts, scan: Scan) -> str:
     """What is shown of an address of ours: where it is, and nothing that opens it."""
-    return f"{parts.authority}/{scan.rules.mark(parts.path + parts.query)}"
+    secret = (parts.path + parts.query).removeprefix("/")
+    return f"{parts.authority}/{scan.rules.mark(secret)}"
 
 
 def _query(query: str, scan: Scan) -> str:
