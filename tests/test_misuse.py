@@ -16,6 +16,7 @@ from curl_interceptor import (
     BatchPolicy,
     BreakerPolicy,
     CapturePolicy,
+    ConsoleInspector,
     Cooldown,
     CurlInterceptor,
     DiscordInspector,
@@ -25,6 +26,7 @@ from curl_interceptor import (
     LoggingInspector,
     Match,
     MattermostInspector,
+    NoticeHandler,
     Pipeline,
     RateLimit,
     Redaction,
@@ -46,6 +48,7 @@ SECRETS = ["hunter", "s3cr3t", "T0Q/B0Z/xyzzy", "whsec_plughplughplugh1", "xyzzy
 PARTS = ("hunter", "s3cr3t", "xyzzy", "plugh")
 
 WHERE = {
+    ConsoleInspector: "stderr",
     DiscordInspector: "https://discord.com/api/webhooks/1/a",
     FileInspector: "/tmp/calls.ndjson",
     GoogleChatInspector: "https://chat.googleapis.com/v1/spaces/A/messages?key=k&token=t",
@@ -78,6 +81,7 @@ def cases() -> list[Any]:
         found += [(made, place, name) for name in {*names, *DELIVERY_KEYWORDS, "label", "match", "redaction"}]
     adapter = {*keywords(CurlInterceptor), *DELIVERY_KEYWORDS, "max_retries", "pipeline", "enabled", "queue_size"}
     found += [(CurlInterceptor, (), name) for name in adapter]
+    found += [(NoticeHandler, (), name) for name in {*keywords(NoticeHandler), *DELIVERY_KEYWORDS}]
     found += [(to_curl, (requests.Request("GET", "http://x.example"),), name) for name in ("dialect", "style")]
     return sorted(found, key=lambda case: (case[0].__name__, case[2]))
 
