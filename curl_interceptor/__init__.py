@@ -16,6 +16,7 @@ from .errors import (
     Throttled,
     Transient,
 )
+from .handler import NoticeHandler
 from .inspectors import (
     Answer,
     AppriseInspector,
@@ -49,6 +50,7 @@ from .policies import (
 from .pool_manager import CapturePoolManager, CaptureProxyManager
 from .records.context import context, set_context
 from .records.match import Match, Matcher
+from .records.notice import Notice
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
 from .version import __version__
@@ -82,6 +84,8 @@ __all__ = [
     "Match",
     "Matcher",
     "MattermostInspector",
+    "Notice",
+    "NoticeHandler",
     "Payload",
     "Pipeline",
     "RateLimit",

@@ -51,6 +51,9 @@ class CaptureMixin(Capturing, _Adapter):
         How much of an exchange is kept. Default: the first 64 KiB of each body.
     redaction:
         What is hidden. Default: `Redaction()`. To hide nothing say `UNREDACTED`.
+    recovery:
+        Seconds, 0 to 86,400: when a host answers again after its calls had failed for at least so long, those who
+        wanted a failure get a notice. Failures are exceptions and 5xx. Default None: nobody is told.
     batch, cooldown, rate_limit, retry, breaker, transport, lane, fallbacks, fallback_after:
         How it is delivered; see the policies of these names. `cooldown=None` holds nothing back.
     enabled:

@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from .errors import DeliveryError
-from .inspectors.base import Answer, Inspector, Payload
+from .inspectors.base import Answer, Entry, Inspector, Payload
 from .inspectors.shaped import shaped
 from .records.exchange import Exchange, Failure, RequestFacts, ResponseFacts
+from .records.notice import Notice, RawNotice
+from .records.place import Place
+from .records.raised import Raised
 from .records.record import Record
-from .records.redaction import Redaction, redact
+from .records.redaction import Redaction, redact, redact_notice
 
 __all__ = ["check_inspector"]
 
@@ -39,11 +42,11 @@ _ANSWERS = (b"", b"ok", b"{}", b"[]", b"null", b'{"ok": false}', b"<html>Log in<
 def check_inspector(inspector: Any) -> None:
     """Fail if an inspector does not hold what the delivery relies on, whatever it is asked to tell.
 
-    It is shown records that want to break a message, alone and in batches, rich and plain, and answers of all kinds.
-    Nothing is sent. Looked at are its payloads: each entry in exactly one of them, the same bytes when asked twice, no
-    secret that redaction hides; its name, which tells nothing of the webhook's URL; and its verdicts, which raise
-    nothing but `DeliveryError`. What the service itself would take is not known here: add a test of your own for its
-    limits and its markup.
+    It is shown records and notices that want to break a message, alone and in batches, rich and plain, and answers of
+    all kinds. Nothing is sent. Looked at are its payloads: each entry in exactly one of them, the same bytes when asked
+    twice, no secret that redaction hides; its name, which tells nothing of the webhook's URL; and its verdicts, which
+    raise nothing but `DeliveryError`. What the service itself would take is not known here: add a test of your own for
+    its limits and its markup.
 
     Parameters
     ----------
@@ -52,19 +55,20 @@ def check_inspector(inspector: Any) -> None:
     Raises
     ------
     AssertionError
-        If it does not; the message says what, and for which record.
+        If it does not; the message says what, and for which of them.
     ConfigurationError
         If it is no inspector.
     """
     one = shaped(inspector)
-    records = list(_records())
+    entries: list[Entry] = [*_records(), *_notices()]
     for plain in (False, True):
         form = "plain" if plain else "rich"
-        for record in records:
-            _check_payloads(one, [record], plain, f"{form}, record {record.id!r}")
-        _check_payloads(one, records, plain, f"{form}, all records in a batch")
+        for entry in entries:
+            kind = "notice" if isinstance(entry, Notice) else "record"
+            _check_payloads(one, [entry], plain, f"{form}, {kind} {entry.id!r}")
+        _check_payloads(one, entries, plain, f"{form}, all records and notices in a batch")
         _check(not any(payload.entries for payload in one.payloads([], plain=plain)), "of no entries it tells some")
-    _check_name(one, records[0])
+    _check_name(one, entries[0])
     _check_verdicts(one)
 
 
@@ -73,7 +77,7 @@ def _check(holds: bool, complaint: str) -> None:
         raise AssertionError(complaint)
 
 
-def _check_payloads(inspector: Inspector, entries: Sequence[Record], plain: bool, case: str) -> None:
+def _check_payloads(inspector: Inspector, entries: Sequence[Entry], plain: bool, case: str) -> None:
     payloads = inspector.payloads(entries, plain=plain)
     _check(isinstance(payloads, list), f"{case}: payloads() returns no list")
     for payload in payloads:
@@ -104,12 +108,12 @@ def _is_strict(body: bytes) -> bool:
     return True
 
 
-def _check_name(inspector: Inspector, record: Record) -> None:
+def _check_name(inspector: Inspector, entry: Entry) -> None:
     _, _, rest = inspector.address.partition("://")
     _, _, path = rest.partition("/")
     if len(path) < 8:
         return
-    (payload, *_) = inspector.payloads([record])
+    (payload, *_) = inspector.payloads([entry])
     _check(path not in inspector.label, "its label tells the webhook's URL, which is a secret")
     _check(path not in repr(inspector), "its repr tells the webhook's URL, which is a secret")
     _check(path.encode() not in payload.body, "its payload tells the webhook's URL, which is a secret")
@@ -137,6 +141,17 @@ def _records() -> Iterator[Record]:
     yield replace(first, started=float("nan"), elapsed=float("inf"), duration=float("nan"))
     yield replace(first, id="nothing", status=None, reason=None, error=None, response_body=None, request_body=None)
     yield replace(first, id="empty", method="", url="", host="", request_headers=(), response_headers=())
+
+
+def _notices() -> Iterator[Notice]:
+    """Yield notices that say the same things, and reports of an exception."""
+    for number, text in enumerate(_SAYINGS):
+        failure = Failure("shop.errors.Failure", text, ())
+        errors = (Raised(failure, (Place(text, 1, text),)),) if number % 2 else ()
+        extra = (("password", _SECRET), (text[:50], text))
+        context = (("service", text), (text[:50], text))
+        raw = RawNotice("bug_report" if errors else "message", text, 1_714_572_127.5, errors=errors, extra=extra)
+        yield redact_notice(raw._replace(context=context), Redaction(), id=str(number))
 
 
 def _exchange(text: str) -> Exchange:

@@ -22,7 +22,7 @@ FLOORS: list[set[str]] = [
     {"inspectors", "observe"},
     {"delivery", "capture"},
     {"capturing"},
-    {"adapter", "curl", "pool_manager"},
+    {"adapter", "curl", "handler", "pool_manager"},
     {"testing", "checking", "__init__"},
     {"pytest_plugin", "cli", "contrib"},
     {"__main__"},

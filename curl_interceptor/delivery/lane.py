@@ -27,7 +27,7 @@ from .destination import Destination, LanePolicies
 from .item import Item, Part
 from .limiter import Limiter
 from .outcome import Outcome
-from .redacted import Redacted
+from .redacted import Redactable
 from .rendering import divide
 from .settlement import TOO_LONG, Settlement
 from .stock import Lost, Stock
@@ -115,8 +115,8 @@ class Lane:
 
     # -- what comes in ------------------------------------------------------------------------------------------------
 
-    def route(self, destination: Destination, redacted: Redacted, key: str, now: float) -> None:
-        """Take an exchange that is wanted here: suppress it, or let it wait for its batch. `key` is its fingerprint."""
+    def route(self, destination: Destination, redacted: Redactable[Any], key: str, now: float) -> None:
+        """Take what is wanted here: suppress it, or let it wait for its batch. `key` is its fingerprint."""
         with self._lock:
             self.books.routed += 1
             self.last_used = now

@@ -1,44 +1,44 @@
-"""An exchange on its way into lanes, and the records that are made of it."""
+"""What is on its way into lanes, and the entries that are made of it: records of an exchange, notices of a raw one."""
 
 from __future__ import annotations
 
 from secrets import token_hex
+from typing import Generic, TypeVar
 
+from ..inspectors.base import Entry
 from ..records.exchange import Exchange
+from ..records.notice import Notice, RawNotice
 from ..records.record import Record
-from ..records.redaction import Redaction, redact
+from ..records.redaction import Redaction, redact, redact_notice
 from .guard import is_for_us
 
-__all__ = ["Redacted"]
+__all__ = ["Redactable", "Redacted", "RedactedNotice"]
+
+E = TypeVar("E", bound=Entry)
 
 
-class Redacted:
-    """An exchange and its records, one for each distinct redaction, all with one id.
+class Redactable(Generic[E]):
+    """Something raw and its entries, one for each distinct redaction, all with one id."""
 
-    Parameters
-    ----------
-    exchange: What happened.
-    """
+    started: float
+    """When it happened, in seconds since the epoch."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-        self.answers: dict[tuple[int, int], bool | None] = {}
-        """What predicates said of the record of a redaction; None of one that raised."""
-        self._records: list[tuple[Redaction, Record]] = []
-        self._id = "" if exchange.restored is None else exchange.restored.id
+    def __init__(self) -> None:
+        self._entries: list[tuple[Redaction, E]] = []
+        self._id = ""
 
-    def by(self, rules: Redaction) -> Record:
-        """Return the record, made on first use."""
-        for known, record in self._records:
+    def by(self, rules: Redaction) -> E:
+        """Return the entry, made on first use."""
+        for known, entry in self._entries:
             if known is rules or (type(known) is type(rules) and known == rules):
-                return record
-        record = self._redact(rules)
-        self._records.append((rules, record))
-        return record
+                return entry
+        entry = self._redact(rules)
+        self._entries.append((rules, entry))
+        return entry
 
-    def _redact(self, rules: Redaction) -> Record:
+    def _redact(self, rules: Redaction) -> E:
         try:
-            return redact(self.exchange, rules, id=self._named())
+            return self._made(rules)
         except Exception:
             raise
         except BaseException as error:  # the user's callable exits: that costs its record, and no thread of ours
@@ -46,24 +46,60 @@ class Redacted:
                 raise
             raise RuntimeError(type(error).__name__) from None
 
-    def forget_records(self) -> None:
-        """Keep the exchange only: what a cooldown holds back is redacted when it goes out after all."""
-        self._records.clear()
+    def _made(self, rules: Redaction) -> E:
+        raise NotImplementedError
 
-    def bare(self) -> Redacted:
-        """Return the same without the bodies, for where there is no room for them."""
+    def forget_records(self) -> None:
+        """Keep what is raw only: what a cooldown holds back is redacted when it goes out after all."""
+        self._entries.clear()
+
+    def bare(self) -> Redactable[E]:
+        """Return the same without what is large, for where there is no room for it."""
+        raise NotImplementedError
+
+    def named_like(self, other: Redactable[E]) -> Redactable[E]:
+        """Take the id of another, and return this one."""
+        self._id = other._named()
+        return self
+
+    def _named(self) -> str:
+        self._id = self._id or token_hex(16)
+        return self._id
+
+    @property
+    def size(self) -> int:
+        """Approximate memory in bytes."""
+        raise NotImplementedError
+
+
+class Redacted(Redactable[Record]):
+    """An exchange and its records.
+
+    Parameters
+    ----------
+    exchange: What happened.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__()
+        self.exchange = exchange
+        self.started = exchange.started
+        if exchange.restored is not None:
+            self._id = exchange.restored.id
+        self.answers: dict[tuple[int, int], bool | None] = {}
+        """What predicates said of the record of a redaction; None of one that raised."""
+
+    def _made(self, rules: Redaction) -> Record:
+        return redact(self.exchange, rules, id=self._named())
+
+    def bare(self) -> Redactable[Record]:
+        """Return the same without the bodies."""
         request, response = self.exchange.request, self.exchange.response
         if request.body is not None:
             request = request._replace(body=None, body_state="missing")
         if response is not None and response.body:
             response = response._replace(body=(), body_state="missing")
-        bare = Redacted(self.exchange._replace(request=request, response=response))
-        bare._id = self._named()
-        return bare
-
-    def _named(self) -> str:
-        self._id = self._id or token_hex(16)
-        return self._id
+        return Redacted(self.exchange._replace(request=request, response=response)).named_like(self)
 
     @property
     def size(self) -> int:
@@ -73,3 +109,29 @@ class Redacted:
         for header in (*request.headers, *(response.headers if response else ())):
             size += 100 + sum(map(len, header))
         return size + sum(map(len, response.body if response else ()))
+
+
+class RedactedNotice(Redactable[Notice]):
+    """What was handed over by hand, and its notices.
+
+    Parameters
+    ----------
+    raw: What was handed over.
+    """
+
+    def __init__(self, raw: RawNotice) -> None:
+        super().__init__()
+        self.raw = raw
+        self.started = raw.started
+
+    def _made(self, rules: Redaction) -> Notice:
+        return redact_notice(self.raw, rules, id=self._named())
+
+    def bare(self) -> Redactable[Notice]:
+        """Return the same without the extra values, and without the causes of an exception."""
+        return RedactedNotice(self.raw._replace(extra=(), errors=self.raw.errors[:1])).named_like(self)
+
+    @property
+    def size(self) -> int:
+        """Approximate memory in bytes."""
+        return self.raw.size

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
 from ..policies import check_callable, check_flag, check_policy
 from ..records.match import Matcher, Wanting, as_match
+from ..records.notice import Notice
 from ..records.record import Record
 from ..records.redaction import Redaction
 from .answers import json_object, longest, retry_after
@@ -31,8 +32,8 @@ __all__ = [
     "strict_json",
 ]
 
-Entry = Record
-"""What is delivered."""
+Entry = Record | Notice
+"""What is delivered: the record of a call, or a notice, which was sent by hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The console: a block of lines for each record, on standard error or any other stream of text."""
+"""The console: a block of lines for each entry, on standard error or any other stream of text."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from ..dialects.posix import wrapped
 from ..errors import ConfigurationError
 from ..policies import BatchPolicy, check_flag, check_number, shown
+from ..records.notice import Notice
 from .base import Entry, Inspector, Payload
 from .held import Held, hold
 from .message import Message, Room, describe, fit
@@ -111,6 +112,9 @@ class ConsoleInspector(Inspector):
     def _blocks(self, entry: Entry, plain: bool) -> Iterable[tuple[float, list[str]]]:
         """Yield the blocks of an entry, and when what they tell of happened."""
         message = describe(entry)
+        if isinstance(entry, Notice):
+            yield _known(entry.started), self._notice(fit(message, _ROOM), plain)
+            return
         if message.command:
             message = replace(message, command=wrapped(entry, self._width))
         message = fit(message, _ROOM)
@@ -124,6 +128,10 @@ class ConsoleInspector(Inspector):
         yield began, [self._faint(f"{mark} {message.request}", plain), *command]
         yield ended, [self._title(message, f"{mark} {message.title}", plain), *self._facts(message, plain),
                       *self._sections(message)]  # fmt: skip
+
+    def _notice(self, message: Message, plain: bool) -> list[str]:
+        title = self._title(message, message.title, plain)
+        return [title, *self._facts(message, plain), *self._lines(message.text), *self._sections(message)]
 
     def _title(self, message: Message, text: str, plain: bool) -> str:
         light = f"{_LIGHTS[message.level]} " if self._emoji and not plain else ""
@@ -147,10 +155,12 @@ class ConsoleInspector(Inspector):
         """Return bodies behind a bar, which tells their lines from all others."""
         lines = []
         for name, text, _ in message.sections:
-            lines.append(f"  {name}")
-            for line in text.split("\n"):
-                lines += [f"{_BAR}{piece}" for piece in _folded(line.expandtabs(4), self._width - len(_BAR))]
+            lines += [f"  {name}", *self._lines(text)]
         return lines
+
+    def _lines(self, text: str) -> list[str]:
+        lines = text.expandtabs(4).split("\n") if text else []
+        return [f"{_BAR}{piece}" for line in lines for piece in _folded(line, self._width - len(_BAR))]
 
 
 INSPECTOR = ConsoleInspector

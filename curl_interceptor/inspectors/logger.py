@@ -11,6 +11,7 @@ from typing import Any
 from ..dialects import render
 from ..errors import ConfigurationError
 from ..policies import check_flag, shown
+from ..records.notice import Notice
 from .base import Entry, Inspector, Payload
 from .document import document
 from .message import level_of
@@ -94,6 +95,8 @@ class LoggingInspector(Inspector):
 
     def _line(self, entry: Entry) -> str:
         repeats = f" ({_repeats(entry)})" if entry.suppressed else ""
+        if isinstance(entry, Notice):
+            return visible(f"{entry.outcome}{repeats}{entry.summary[len(entry.outcome) :]}")
         names = " ".join(f"${name}" for name in dict.fromkeys(name for name, _ in entry.variables))
         needs = f", set {names} first" if names else ""
         return f"{visible(entry.outcome)} after {entry.elapsed * 1000:.0f} ms{repeats}{needs}: {render(entry)}"

@@ -335,6 +335,8 @@ def _rich(group: Sequence[Message]) -> _Text:
         text.add("\n")
         if message.command:
             text.add(message.command, "pre", language="bash").add("\n")
+        if message.text:
+            text.add(message.text, "pre").add("\n")
         for name, value in message.facts:
             text.add(f"{name}: ").add(value, "code").add("\n")
         if message.origin:

@@ -125,8 +125,10 @@ INSPECTOR = WebhookInspector
 def _least(found: dict[str, Any]) -> dict[str, Any]:
     """Return what is left of a document where there is no room for its command."""
     values = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in found.items()}
-    if found["error"] is not None:
+    if found.get("error") is not None:
         values["error"] = {name: text[:_LONGEST] for name, text in found["error"].items()}
+    if found["kind"] != "record":
+        return {**values, "context": {}}
     return {**values, "curl": _LEFT_OUT, "context": {}, "variables": {}, "notes": [], "restore": {}}
 
 

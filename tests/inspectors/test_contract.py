@@ -9,8 +9,9 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hostile_notices import NOTICES, notice, notices
 from support.hostile_records import RECORDS, records
 from support.services import service
 
@@ -23,7 +24,6 @@ from curl_interceptor.testing import check_inspector
 
 every_inspector = pytest.mark.parametrize("name", names())
 rich_and_plain = pytest.mark.parametrize("plain", [False, True], ids=["rich", "plain"])
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def told(name, entries, plain=False):
@@ -124,6 +124,55 @@ def test_a_batch_is_divided_without_a_loss(batch_of, plain):
     assert all(same_command(command, case) for command, case in zip(commands, batch.cases, strict=True))
 
 
+@every_inspector
+@rich_and_plain
+def test_hostile_notices_give_messages_that_the_service_takes(name, plain):
+    """
+    Whatever is sent by hand, its message is accepted, pings nobody, and is one message.
+    """
+    for entry in NOTICES.values():
+        assert [payload.entries for payload in told(name, [entry], plain)] == [(entry,)]
+
+
+@every_inspector
+@rich_and_plain
+def test_a_message_says_what_was_to_be_said(name, plain):
+    """
+    The text of a notice is there, from its first line to its last, and where it comes from.
+    """
+    (payload,) = told(name, [notice(text="first\nsecond")], plain)
+
+    shown = service(name).text(payload)
+    for part in ("first", "second", "export.py"):
+        assert part in shown
+
+
+@every_inspector
+def test_a_report_says_what_was_raised_and_where(name):
+    """
+    A bug report shows the exception's class and text, and the place; a chat its traceback as well.
+    """
+    (payload,) = told(name, [NOTICES["report"]])
+
+    shown = service(name).text(payload)
+    for part in ("ValueError", "no such card", "export.py:42 in run"):
+        assert part in shown
+    assert "raise ValueError(card)" in shown or name == "logger"
+
+
+@every_inspector
+@rich_and_plain
+def test_records_and_notices_share_a_batch(name, plain):
+    """
+    Each entry of a mixed batch is in exactly one payload, in its order, and every payload is taken.
+    """
+    entries = [*RECORDS.values(), *NOTICES.values()]
+    entries = entries[::2] + entries[1::2]
+    payloads = told(name, entries, plain)
+
+    assert [id(entry) for payload in payloads for entry in payload.entries] == [id(entry) for entry in entries]
+
+
 @rich_and_plain
 def test_asked_twice_it_says_the_same(batch_of, plain):
     """
@@ -133,11 +182,11 @@ def test_asked_twice_it_says_the_same(batch_of, plain):
     assert batch.ask() == batch.payloads
 
 
-@FEW
-@given(entries=st.lists(records(), min_size=1, max_size=4))
+@settings(max_examples=40)
+@given(entries=st.lists(records() | notices(), min_size=1, max_size=4))
 def test_anything_gives_messages_that_the_service_takes(entries):
     """
-    Limits, markup and mentions of every service hold for records of any content.
+    Limits, markup and mentions of every service hold for records and notices of any content.
     """
     for name, plain in itertools.product(names(), (False, True)):
         payloads = told(name, entries, plain)

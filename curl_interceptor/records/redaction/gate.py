@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from http import HTTPStatus
@@ -16,10 +17,11 @@ from ..wire import decode, flatten, sent_headers
 from . import kinds, own, urls
 from .bodies import redact_body
 from .headers import secret_header
+from .markers import numbered
 from .rules import MARKER, UNREDACTED, Redaction, StrictRedaction
 from .scan import Scan
 
-__all__ = ["redact", "redact_text"]
+__all__ = ["Scrub", "redact", "redact_text"]
 
 _URLS = frozenset(["location", "referer", "content-location", "origin"])
 
@@ -37,7 +39,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     id: Constant name of the record.
     """
     request, response, failure = exchange.request, exchange.response, exchange.failure
-    scrub = _Scrub(rules)
+    scrub = Scrub(rules)
     parts = split(request.url)
     url = scrub.url(parts)
     headers, chunked = sent_headers(request)
@@ -81,7 +83,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
 
 def redact_text(text: str, rules: Redaction) -> str:
     """Return what may be shown of a text of any kind, such as a log file or a body."""
-    return _Scrub(rules).content(text)
+    return Scrub(rules).content(text)
 
 
 class _Message(NamedTuple):
@@ -96,7 +98,7 @@ class _Message(NamedTuple):
 _NOTHING = _Message((), None, "none", None)
 
 
-class _Scrub:
+class Scrub:
     """The rules at work on one record, the user's callable included."""
 
     def __init__(self, rules: Redaction) -> None:
@@ -138,6 +140,23 @@ class _Scrub:
         if self._off or self._strict or not self._rules.hides(name):
             return self.text(value)
         return self._also(self._scan.hidden(name, value))
+
+    def key(self, text: str) -> str:
+        """A text by which others are told apart; where none is shown, it is a number."""
+        return numbered(text) if self._strict else self.text(text)
+
+    def member(self, name: str, value: Any) -> str:
+        """A plain value that stands under a name, as a text: a container as JSON."""
+        if self._strict:
+            return MARKER
+        if not self._off:
+            # As a document of its own, so that the names inside of it count as well.
+            shown = self._also(kinds.content(json.dumps({name: value}, ensure_ascii=False), self._scan, ""))
+            try:
+                (value,) = json.loads(shown).values()
+            except (ValueError, AttributeError):  # the user's callable made something else of it
+                return MARKER
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     def content(self, text: str) -> str:
         """A text that may be a document."""
