@@ -77,6 +77,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         notes=tuple(scrub.notes),
         retried=exchange.retried,
         peer=exchange.peer,
+        caller=None if exchange.caller is None else scrub.text(exchange.caller),
     )
     return record if exchange.restored is None else scrub.restored(record, exchange.restored)
 
