@@ -19,6 +19,7 @@ from .errors import (
 from .handler import NoticeHandler
 from .inspectors import (
     Answer,
+    AppriseInspector,
     ConsoleInspector,
     DiscordInspector,
     FileInspector,
@@ -33,6 +34,7 @@ from .inspectors import (
     TeamsInspector,
     TelegramInspector,
     WebhookInspector,
+    webhooks,
 )
 from .observe.stats import InspectorStats, Stats
 from .policies import (
@@ -55,6 +57,7 @@ from .version import __version__
 
 __all__ = [
     "Answer",
+    "AppriseInspector",
     "BadPayload",
     "BatchPolicy",
     "BreakerPolicy",
@@ -105,4 +108,5 @@ __all__ = [
     "render",
     "set_context",
     "to_curl",
+    "webhooks",
 ]

@@ -6,7 +6,7 @@ It forwards every argument untouched, gives back the same response object, and l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +105,7 @@ class CurlInterceptor(CaptureMixin, HTTPAdapter):
 
 
 def mount(
-    session: requests.Session, *inspectors: Inspector | str | Callable[[], Any] | None, **options: Any
+    session: requests.Session, *inspectors: Inspector | str | Callable[[], Any] | Sequence[Any] | None, **options: Any
 ) -> CurlInterceptor:
     """Mount an interceptor on a session, for `http://` and `https://`, and return it.
 

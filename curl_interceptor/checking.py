@@ -88,7 +88,9 @@ def _check_payloads(inspector: Inspector, entries: Sequence[Entry], plain: bool,
         told = payload.body.decode("utf-8", "replace")
         _check(_SECRET not in told, f"{case}: a payload tells what redaction had hidden")
         if "json" in payload.content_type and "ndjson" not in payload.content_type:
-            _check(_is_strict(payload.body), f"{case}: a body that is called JSON is none, or holds a NaN")
+            _check(
+                _is_strict(payload.body), f"{case}: a body that is called JSON is none, or holds a NaN or half a letter"
+            )
     found = [id(entry) for payload in payloads for entry in payload.entries]
     _check(found == [id(entry) for entry in entries], f"{case}: each entry has to be in one payload, in their order")
     _check(payloads == inspector.payloads(entries, plain=plain), f"{case}: asked twice, payloads() says something else")
@@ -99,7 +101,8 @@ def _is_strict(body: bytes) -> bool:
         raise ValueError(constant)
 
     try:
-        json.loads(body, parse_constant=refuse)
+        found = json.loads(body, parse_constant=refuse)
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
     except ValueError:
         return False
     return True

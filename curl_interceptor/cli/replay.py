@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..inspectors.base import Inspector
-from ..inspectors.recognise import inspector_for
+from ..inspectors.recognise import inspector_for, service_class
 from ..policies import check_number
 from ..records.redaction import Redaction
 from .replay_batches import Batches
@@ -56,6 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--to-env", metavar="NAME", action="append", default=[], help="the same, from a variable of the environment"
     )
+    parser.add_argument("--service", metavar="NAME", help="whose webhooks they are, where the host does not tell")
     parser.add_argument("--state", metavar="PATH", help="where it is kept how far it has come; default: FILE.replay")
     parser.add_argument("--batch", metavar="NUMBER", type=int, help="most records in a post; default: as in production")
     parser.add_argument(
@@ -76,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
     if len(options.file) > 1:
         raise ConfigurationError("replay takes one FILE; the URL of a webhook stands behind --to")
     path = options.file[0]
+    if "://" in path:
+        raise ConfigurationError("FILE is the name of a file; the URL of a webhook stands behind --to")
     check_number("--patience", options.patience, minimum=0, maximum=86_400, unit="seconds")
     if options.batch is not None:
         check_number("--batch", options.batch, minimum=1, maximum=1_000, whole=True, unit="records")
@@ -101,7 +104,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _inspectors(options: argparse.Namespace) -> list[Inspector]:
     """Return who is meant, each once."""
-    found = {inspector.address: inspector for inspector in map(inspector_for, _urls(options))}
+    made = inspector_for if options.service is None else service_class(options.service).from_url
+    found = {inspector.address: inspector for inspector in map(made, _urls(options))}
     if not found and not options.dry_run:
         raise ConfigurationError("replay needs --to URL, --to-env NAME, or --to - for URLs on standard input")
     return list(found.values())
@@ -116,7 +120,7 @@ def _urls(options: argparse.Namespace) -> Iterator[str]:
     for name in options.to_env:
         url = os.environ.get(name, "")
         if not url.strip():
-            raise ConfigurationError(f"--to-env: the variable {name!r} is not set, or empty")
+            raise ConfigurationError("--to-env: the environment variable that it names is not set, or empty")
         yield url.strip()
 
 

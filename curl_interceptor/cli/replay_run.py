@@ -98,7 +98,7 @@ class Replay:
     def _send(self, batch: Batch, patience: float) -> str:
         """Deal with a batch; return why there is no use in going on, or nothing."""
         self._report.skips(batch)
-        settled, outcome = True, Outcome(frozenset(), {}, frozenset())
+        settled, outcome = True, Outcome(frozenset(), {}, frozenset(), frozenset())
         if batch.exchanges:
             self._redelivery.give(batch.exchanges)
             settled = self._settle(patience)
@@ -108,9 +108,9 @@ class Replay:
         if (refused or not settled) and self._redelivery.dead:
             return f"it takes nothing ({self._redelivery.dead})"
         if not settled:
-            if not outcome.delivered:
+            if not outcome.delivered or outcome.pending != outcome.alone:
                 return f"it has taken nothing for {patience:g} s ({error})"
-            refused = {**refused, **dict.fromkeys(outcome.pending, f"{error}, again and again")}
+            refused = {**refused, **dict.fromkeys(outcome.alone, f"{error}, again and again")}
             self._redelivery.close()
             self._redelivery = self._begin()
         self._doubt(batch, refused, stuck=not settled)

@@ -1,7 +1,8 @@
 """How far a replay has come: a small file beside the one that is replayed, from which the next one goes on.
 
 It is replaced as a whole after each batch, so that it is whole whenever the process ends. A lock on it keeps a second
-replay away; the new file is locked before it takes the place of the old one, so there is no gap.
+replay away; the new file is locked before it takes the place of the old one, so there is no gap. On
+Windows nothing keeps it away.
 """
 
 from __future__ import annotations
@@ -114,10 +115,15 @@ class ReplayState:
                 _lock(new)
                 _write(new, text.encode("ascii"))
                 os.fsync(new)
-                os.replace(beside, self.path)
+                if fcntl is not None:
+                    os.replace(beside, self.path)
             except BaseException:
                 os.close(new)
                 raise
+            if fcntl is None:  # Windows moves no open file
+                os.close(new)
+                os.replace(beside, self.path)
+                return
         except OSError as error:
             raise ConfigurationError(
                 f"the state cannot be written to {self.path!r}: {error.strerror}; name another place with --state"
@@ -125,8 +131,8 @@ class ReplayState:
         self.close()
         self._lock = new
 
-    def _take(self) -> int:
-        """Open and lock the state file, which is made where there is none."""
+    def _take(self) -> int | None:
+        """Open and lock the state file, which is made where there is none; None where there are no locks."""
         while True:
             try:
                 found = _open(self.path, os.O_CREAT | os.O_RDWR)
@@ -134,6 +140,9 @@ class ReplayState:
                 raise ConfigurationError(
                     f"the state cannot be kept in {self.path!r}: {error.strerror}; name another place with --state"
                 ) from None
+            if fcntl is None:
+                os.close(found)
+                return None
             if not _lock(found):
                 os.close(found)
                 raise ConfigurationError(f"another replay of this file is at work; {self.path!r} belongs to it")

@@ -155,7 +155,7 @@ class Lane:
     @property
     def local(self) -> bool:
         """Whether nothing leaves the process here."""
-        return not self.inspector.address.lower().startswith(("http:", "https:"))
+        return not self.inspector.address.lower().startswith(("http:", "https:", "apprise:"))
 
     @property
     def forgettable(self) -> bool:

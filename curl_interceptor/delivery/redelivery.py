@@ -14,6 +14,7 @@ from ..records.match import Match
 from ..records.record import Record
 from ..records.redaction import Redaction
 from .destination import plan_route
+from .item import Item
 from .lane import Lane
 from .pipeline import Pipeline
 from .redacted import Redacted
@@ -31,6 +32,8 @@ class Outcome(NamedTuple):
     refused: dict[str, str]
     """Why each of these will not be delivered."""
     pending: frozenset[str]
+    alone: frozenset[str]
+    """Those that are pending and have failed all by themselves, so that no other one can be the trouble."""
 
 
 class Redelivery:
@@ -80,8 +83,10 @@ class Redelivery:
     def wait(self, seconds: float) -> bool:
         """Wait for the end of the batch, and return whether it came."""
         settled = self._pipeline.flush(seconds)
-        if self._ended() != self._progress[0]:
-            self._progress = (self._ended(), monotonic())
+        now = monotonic()
+        asked_to_wait = any(lane.opens_at(now) > now for lane in self._lanes())
+        if asked_to_wait or self._ended() != self._progress[0]:
+            self._progress = (self._ended(), now)
         return settled
 
     def outcome(self) -> Outcome:
@@ -89,13 +94,15 @@ class Redelivery:
         dispatcher = self._pipeline._current()
         with dispatcher.lock:
             on_the_way = dispatcher.stats().queued > 0
-            pending = {entry.id for lane in dispatcher.lanes for entry in _entries(lane)}
+            items = [item for lane in dispatcher.lanes for item in _items(lane)]
+            alone = frozenset(item.entry.id for item in items if item.struck_at < inf)
+            pending = {item.entry.id for item in items}
         given, seen, refused = self._round.given.keys(), self._round.seen, dict(self._round.why)
         if on_the_way:  # somewhere between queue and lane: better twice than never
             pending |= given - refused.keys()
         else:
             refused |= dict.fromkeys(given - seen, "it could not be redacted")
-        return Outcome(frozenset(given - refused.keys() - pending), refused, frozenset(pending))
+        return Outcome(frozenset(given - refused.keys() - pending), refused, frozenset(pending), alone)
 
     @property
     def dead(self) -> str:
@@ -109,10 +116,8 @@ class Redelivery:
 
     @property
     def idle(self) -> float:
-        """Seconds for which nothing came of it, though the service does not want us to wait."""
-        now = monotonic()
-        opens_at = max((lane.opens_at(now) for lane in self._lanes()), default=-inf)
-        return max(0.0, now - max(self._progress[1], opens_at))
+        """Seconds for which nothing came of it, those not counted that the service asked for."""
+        return monotonic() - self._progress[1]
 
     @property
     def last_error(self) -> str:
@@ -171,7 +176,7 @@ def size_of(exchange: Exchange) -> int:
     return Redacted(exchange).size
 
 
-def _entries(lane: Lane) -> list[Entry]:
+def _items(lane: Lane) -> list[Item]:
     """What a lane has not ended with; to be asked with the lock held."""
     flying = lane.in_flight.items if lane.in_flight else []
-    return [item.entry for item in (*lane.waiting, *flying, *(lost.item for lost in lane.lost))]
+    return [*lane.waiting, *flying, *(lost.item for lost in lane.lost)]

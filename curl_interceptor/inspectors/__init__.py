@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .apprise import AppriseInspector
 from .base import Answer, Entry, Inspector, Payload
 from .console import ConsoleInspector
 from .discord import DiscordInspector
@@ -10,6 +11,7 @@ from .googlechat import GoogleChatInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .mattermost import MattermostInspector
+from .recognise import webhooks
 from .rocketchat import RocketChatInspector
 from .slack import SlackInspector
 from .teams import TeamsInspector
@@ -18,6 +20,7 @@ from .webhook import WebhookInspector
 
 __all__ = [
     "Answer",
+    "AppriseInspector",
     "ConsoleInspector",
     "DiscordInspector",
     "Entry",
@@ -33,4 +36,5 @@ __all__ = [
     "TeamsInspector",
     "TelegramInspector",
     "WebhookInspector",
+    "webhooks",
 ]

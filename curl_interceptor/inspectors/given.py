@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -32,7 +32,7 @@ def inspectors_from(given: Any) -> list[Inspector | None]:
     if not isinstance(items, Iterable):
         raise ConfigurationError(f"inspectors must be a list of inspectors or webhook URLs, got {shown(given)}")
     found: list[Inspector | None] = []
-    for item in items:
+    for item in _flat(items):
         if isinstance(item, str) and is_dotted_path(item):
             item = load("inspectors", item)
         off = item is None or (isinstance(item, str) and item == "")
@@ -40,9 +40,16 @@ def inspectors_from(given: Any) -> list[Inspector | None]:
     return found
 
 
+def _flat(items: Iterable[Any]) -> Iterator[Any]:
+    """Yield the items, and those of a list among them, such as `Inspector.each` returns."""
+    for item in items:
+        if isinstance(item, (list, tuple)):
+            yield from item
+        else:
+            yield item
+
+
 def _inspector(item: Any) -> Inspector:
-    if isinstance(item, (list, tuple)):
-        raise ConfigurationError("inspectors is a list in a list: say mount(session, *urls) or inspectors=urls")
     if isinstance(item, str):
         return inspector_for(item)
     if has_shape(item):

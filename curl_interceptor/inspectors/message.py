@@ -23,7 +23,7 @@ from ..records.url import split
 from .base import Entry
 from .readable import body_text, is_json, shorten, visible
 
-__all__ = ["Fact", "Message", "Room", "Section", "describe", "fit", "pack"]
+__all__ = ["Fact", "Message", "Room", "Section", "describe", "fit", "level_of", "pack"]
 
 _LONGEST_TITLE = 1_000
 _LONGEST_FACT = 1_000
@@ -146,7 +146,7 @@ def _of_record(entry: Record) -> Message:
         entry,
         outcome=_outcome(entry),
         request=shorten(_request(entry), _LONGEST_TITLE),
-        level=_level(entry),
+        level=level_of(entry),
         when=entry.started if _date(entry.started) else None,
         command=_command(entry),
         facts=tuple(Fact(name, shorten(text, _LONGEST_FACT)) for name, text in _facts(entry) if text.strip()),
@@ -161,7 +161,7 @@ def _of_notice(entry: Notice) -> Message:
         entry,
         outcome=_NO_WORD.sub("" if entry.error else " ", entry.outcome).strip()[:60] or "Exception",
         request=shorten(visible(said.partition("\n")[0].rstrip()), _LONGEST_HEADLINE),
-        level=entry.level,
+        level=level_of(entry),
         when=entry.started if _date(entry.started) else None,
         text=shorten(said, _LONGEST_TEXT),
         facts=tuple(Fact(name, shorten(text, _LONGEST_FACT)) for name, text in _notice_facts(entry) if text.strip()),
@@ -256,10 +256,13 @@ def _request(record: Record) -> str:
     return visible(f"{record.method} {parts.authority}{parts.path}"[: 2 * _LONGEST_TITLE]).strip()
 
 
-def _level(record: Record) -> Level:
-    if record.error or (record.status or 0) >= 500:
+def level_of(entry: Entry) -> Level:
+    """Return how bad it is."""
+    if isinstance(entry, Notice):
+        return entry.level
+    if entry.error or (entry.status or 0) >= 500:
         return "error"
-    return "warning" if (record.status or 0) >= 400 else "info"
+    return "warning" if (entry.status or 0) >= 400 else "info"
 
 
 # The command.

@@ -62,7 +62,7 @@ def test_two_seconds_of_a_bad_status(api, receiver, code):
     told = heard(run(OUTAGE, url=api.url("/status/500"), hook=receiver.url("/hook"), limit=30, timeout=60))
 
     assert (told["failed"], told["dropped"]) == (0, {})
-    assert time.monotonic() - away.recovers < 20 + 5
+    assert receiver.requests[-1].time - away.recovers < 20
     assert every_number_of(receiver, 100)
     assert told["attempts"] < 60
 
@@ -83,7 +83,7 @@ def test_two_seconds_of_refused_connections(api):
     threading.Thread(target=open_later).start()
     try:
         told = heard(run(OUTAGE, url=api.url("/status/500"), hook=late.url("/hook"), limit=30, timeout=60))
-        assert time.monotonic() - opened[0] < 20 + 5
+        assert late.requests[-1].time - opened[0] < 20
         assert (told["failed"], told["dropped"]) == (0, {})
         assert every_number_of(late, 100)
     finally:

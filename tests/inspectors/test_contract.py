@@ -9,7 +9,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.hostile_notices import NOTICES, notice, notices
 from support.hostile_records import RECORDS, records
@@ -24,7 +24,6 @@ from curl_interceptor.testing import check_inspector
 
 every_inspector = pytest.mark.parametrize("name", names())
 rich_and_plain = pytest.mark.parametrize("plain", [False, True], ids=["rich", "plain"])
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def told(name, entries, plain=False):
@@ -183,7 +182,7 @@ def test_asked_twice_it_says_the_same(batch_of, plain):
     assert batch.ask() == batch.payloads
 
 
-@FEW
+@settings(max_examples=40)
 @given(entries=st.lists(records() | notices(), min_size=1, max_size=4))
 def test_anything_gives_messages_that_the_service_takes(entries):
     """
