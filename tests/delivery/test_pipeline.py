@@ -127,11 +127,13 @@ def test_a_queue_is_bounded_in_bytes(session, receiver, fail):
     mount(session, pipeline, receiver.url(SECRET))
     fail(5, body=b"x" * 20_000)
     stats = pipeline.stats()
-    assert stats.dropped == {"bytes_full": 3 - stats.routed}
-    assert 40_000 < stats.held_bytes <= 50_000 + 30_000 * stats.routed
+    kept = stats.queued + stats.routed  # two, and the one that the new thread may have taken before it lingers
+    assert kept in (2, 3)
+    assert stats.dropped == {"bytes_full": 5 - kept}
+    assert stats.held_bytes <= 50_000 + 30_000 * (kept - 2)
     assert pipeline.close(3)
 
-    assert numbers(receiver) == list(range(2 + stats.routed))
+    assert numbers(receiver) == list(range(kept))
 
 
 def test_a_rate_limit_spreads_the_messages(session, receiver, pipeline, fail):
