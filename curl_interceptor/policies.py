@@ -93,12 +93,15 @@ class CapturePolicy:
         is kept, and `*` stands for any characters. None (the default) keeps every body.
     peer:
         Whether the address of the other end of the connection is kept, which takes a system call more. Default False.
+    caller:
+        Whether it is kept where in the app's code a call was made, which takes a look at the stack. Default False.
     """
 
     request_body: int = 64 * KIB
     response_body: int = 64 * KIB
     content_types: Collection[str] | None = None
     peer: bool = False
+    caller: bool = False
 
     def __post_init__(self) -> None:
         for name in ("request_body", "response_body"):
@@ -114,6 +117,7 @@ class CapturePolicy:
                 )
             object.__setattr__(self, "content_types", tuple(one.strip().lower() for one in types))
         check_flag("capture: peer", self.peer)
+        check_flag("capture: caller", self.caller)
 
 
 @dataclass(frozen=True)

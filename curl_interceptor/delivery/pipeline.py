@@ -181,10 +181,10 @@ class Pipeline(SendsNotices):
             self._start(dispatcher)
         return taken
 
-    def _announce(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
+    def _announce_notice(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
         return self.announce(raw, to)
 
-    def _count_unsent(self) -> None:
+    def _count_unsent_notice(self) -> None:
         self._current().troubles.counts["notice"] += 1
 
     def sink(self, route: Route) -> PipelineSink:

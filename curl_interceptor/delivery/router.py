@@ -21,7 +21,7 @@ from .destination import Destination, Route
 from .guard import is_for_us
 from .lane import Lane
 from .lanes import Lanes
-from .outages import Outages, Outcomes
+from .recovery import Outages, Outcomes
 from .redacted import Redactable, Redacted, RedactedNotice
 
 __all__ = ["Draft", "Recorder", "Router"]

@@ -275,7 +275,7 @@ class Inspector:
         return f"{self.kind}:{urlsplit(self.address).hostname}-{digest}"
 
     def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:
-        """Return what is to be posted for these entries, each entry in exactly one payload.
+        """Return what is to be posted for these entries, records and notices, each entry in exactly one payload.
 
         `plain` asks for the simplest form that the service takes: the rich one was refused. A list, not a generator, so
         that a formatting mistake shows before the first byte is sent.

@@ -314,6 +314,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("Repeated", _repeats(record)),
         ("Took", _took(record)),
         ("Size", _sizes(record)),
+        ("Where", visible(record.caller or "")),
         ("When", _date(record.started, "%Y-%m-%d %H:%M:%S UTC")),
         ("Status", f"{record.status}, before the error" if record.error and record.status is not None else ""),
         ("Reason", _own_reason(record)),

@@ -50,6 +50,8 @@ class Record:
     retried: Why `max_retries` sent the request again, each time: a status, or the name of an exception. Status, times
         and bodies are those of the last attempt, but `elapsed` counts from the first.
     peer: Address and port of the other end, which may be a proxy; None unless it was asked for and there was an answer.
+    caller: Where in the app's code the call was made, such as "shop/views.py:42 in charge"; None unless that was asked
+        for.
     variables: Pairs of a shell variable and the request header in which it stands for a secret (`mode="env"`).
     notes: What redaction did to a body that the body itself does not tell.
     """
@@ -87,6 +89,7 @@ class Record:
     notes: tuple[str, ...] = ()
     retried: tuple[str, ...] = ()
     peer: str | None = None
+    caller: str | None = None
 
     @property
     def outcome(self) -> str:

@@ -77,6 +77,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         notes=tuple(scrub.notes),
         retried=exchange.retried,
         peer=exchange.peer,
+        caller=None if exchange.caller is None else scrub.text(exchange.caller),
     )
     return record if exchange.restored is None else scrub.restored(record, exchange.restored)
 
@@ -156,6 +157,8 @@ class Scrub:
                 (value,) = json.loads(shown).values()
             except (ValueError, AttributeError):  # the user's callable made something else of it
                 return MARKER
+        if isinstance(value, (list, dict)):  # a text from now on, which has to pass as one when it comes back
+            return self.member(name, json.dumps(value, ensure_ascii=False))
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     def content(self, text: str) -> str:
