@@ -470,6 +470,7 @@ class Dispatcher:
     def _abandon(self) -> None:
         for lane in self.lanes:
             lane.abandon("shutdown", flying=True)
+            lane.write_off("shutdown")
             lane.lost.clear()  # counted; nobody is left who could hand it on
             lane.transport.close()
 

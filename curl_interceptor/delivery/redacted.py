@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from secrets import token_hex
+from typing import NamedTuple
 
-from ..records.exchange import Exchange
+from ..records.exchange import Exchange, Failure, RequestFacts, ResponseFacts
 from ..records.record import Record
 from ..records.redaction import Redaction, redact
+from ..records.url import split
 from .guard import is_for_us
 
-__all__ = ["Redacted"]
+__all__ = ["Headline", "Redacted"]
+
+_LONGEST_URL = 500  # characters of a headline's
+_NOT_KEPT = "headers and bodies were not kept: too many kinds of failures at once"
 
 
 class Redacted:
@@ -61,6 +66,12 @@ class Redacted:
         bare._id = self._named()
         return bare
 
+    def headline(self) -> Headline:
+        """Return what is enough to tell of it, for where there is no room for more."""
+        request, response, failure, started, elapsed, *_ = self.exchange
+        status, error = response and response.status, failure and failure.type
+        return Headline(self._named(), request.method, _shortened(request.url), status, error, started, elapsed)
+
     def _named(self) -> str:
         self._id = self._id or token_hex(16)
         return self._id
@@ -73,3 +84,36 @@ class Redacted:
         for header in (*request.headers, *(response.headers if response else ())):
             size += 100 + sum(map(len, header))
         return size + sum(map(len, response.body if response else ()))
+
+
+class Headline(NamedTuple):
+    """What is kept of an exchange in well under a kilobyte; not redacted either."""
+
+    id: str
+    method: str
+    url: str
+    status: int | None
+    error: str | None
+    started: float
+    elapsed: float
+
+    def __repr__(self) -> str:
+        return "Headline(not redacted, so not shown)"
+
+    def expand(self) -> Redacted:
+        """Return it as an exchange, which says what it lacks."""
+        request = RequestFacts(self.method, self.url, (), body_state="missing")
+        response = None if self.status is None else ResponseFacts(self.status, None, (), body_state="missing")
+        failure = None if self.error is None else Failure(self.error, "", (self.error,))
+        exchange = Exchange(request, response, failure, self.started, self.elapsed, notes=(_NOT_KEPT,))
+        expanded = Redacted(exchange)
+        expanded._id = self.id
+        return expanded
+
+
+def _shortened(url: str) -> str:
+    """Leave the query of a long URL out, or all but the host: half of a token in it would not look like one."""
+    if len(url) <= _LONGEST_URL:
+        return url
+    parts = split(url)._replace(query="")
+    return next((short for short in (parts.join(), parts._replace(path="/").join()) if len(short) <= _LONGEST_URL), "")

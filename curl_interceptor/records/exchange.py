@@ -111,6 +111,8 @@ class Exchange(NamedTuple):
     """Why urllib3 sent the request again, each time: a status, or the name of an exception."""
     peer: str | None = None
     """Address and port of the other end of the connection."""
+    notes: tuple[str, ...] = ()
+    """What is not in it although it was there, in words of ours."""
 
     def __repr__(self) -> str:
         return "Exchange(not redacted, so not shown)"

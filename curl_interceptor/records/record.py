@@ -49,7 +49,7 @@ class Record:
         and bodies are those of the last attempt, but `elapsed` counts from the first.
     peer: Address and port of the other end, which may be a proxy; None unless it was asked for and there was an answer.
     variables: Pairs of a shell variable and the request header in which it stands for a secret (`mode="env"`).
-    notes: What redaction did to a body that the body itself does not tell.
+    notes: What was left out, and what redaction did to a body that the body itself does not tell.
     """
 
     id: str
