@@ -351,6 +351,8 @@ class Lane:
             pending=self.pending,
             breaker=self.breaker.state,
             opened=self.breaker.opened,
+            closed=self.breaker.closed,
+            trials=self.breaker.trials,
             oldest=self._stock.oldest,
             initialized=making is None or making.made,
             now=now,

@@ -114,8 +114,12 @@ def _destinations(inspectors: tuple[InspectorStats, ...]) -> Iterator[_Family]:
     yield family("last_success_timestamp_seconds", "gauge", "When something was last delivered.", last)
     states = ((one, "state", state, float(state == one.breaker)) for one in inspectors for state in _BREAKER_STATES)
     yield family("breaker_state", "gauge", "1 for the state in which the circuit breaker is.", states)
-    opened = ((one, "", "", one.opened) for one in inspectors)
-    yield family("breaker_opened", "counter", "How often the circuit breaker opened.", opened)
+    for name, text in (
+        ("opened", "How often the circuit breaker opened."),
+        ("closed", "How often the circuit breaker closed again."),
+        ("trials", "Posts that were trials of an open circuit breaker."),
+    ):
+        yield family(f"breaker_{name}", "counter", text, ((one, "", "", getattr(one, name)) for one in inspectors))
     taken = ((one, "outcome", outcome, count) for one in inspectors for outcome, count in one.fallbacks.items())
     yield family("fallbacks", "counter", "What was given up, by what became of it.", taken)
     ratios = (
