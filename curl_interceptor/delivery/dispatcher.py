@@ -36,7 +36,7 @@ from .router import Draft, Router
 from .starter import Starter
 from .workers import Workers
 
-__all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
+__all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Offer"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
@@ -46,7 +46,7 @@ EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
 
-Waiting = tuple[Draft, Route]
+Offer = tuple[Draft, Route]
 """What lies in the queue: a draft, and where its adapter sends exchanges."""
 
 
@@ -293,13 +293,13 @@ class Dispatcher:
                     self._unmatched += len(chunk)
             self._serve_all(time.monotonic(), more_to_come=bool(self.queue.queue))
 
-    def _route(self, waiting: Waiting) -> None:
+    def _route(self, offer: Offer) -> None:
         wanted = False
         try:
-            spent = waiting[0].spent
+            spent = offer[0].spent
             if spent is not None:
                 self._capture.note(spent)
-            wanted = self._router.route(*waiting)
+            wanted = self._router.route(*offer)
         finally:
             with self.lock:
                 self._in_hand -= 1

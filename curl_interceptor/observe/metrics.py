@@ -72,7 +72,7 @@ def _pipeline(stats: Stats) -> Iterator[_Family]:
     yield _gauge("queue_capacity_bytes", "Most memory that the queue may hold.", stats.queue.capacity_bytes)
     yield _gauge("held_bytes", "Approximate memory of all that waits.", stats.held_bytes)
     yield _gauge("threads", "Threads of the pipeline.", stats.threads)
-    yield _gauge("inspectors_off", "Inspectors given as None or as an empty text.", stats.off)
+    yield _gauge("inspectors_off", "Inspectors and fallbacks given as None or as an empty text.", stats.off)
     steps = [("", {"step": step}, float(step == stats.degraded)) for step in DEGRADATIONS]
     yield _Family("degraded", "gauge", "1 for the deepest step of degradation of the last minute.", steps)
     spent = _histogram({}, stats.capture)

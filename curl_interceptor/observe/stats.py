@@ -283,7 +283,7 @@ class Stats:
     queue: The queue and its bounds.
     capture: Seconds that captured calls spent in the caller's thread because of us.
     hosts: The app's own calls by host.
-    off: Inspectors that were given as None or as an empty text.
+    off: Inspectors and fallbacks that were given as None or as an empty text.
     degraded: The deepest step taken in the last minute anywhere; see `InspectorStats`. An exchange for which the queue
         had no room is `counted`.
     """
