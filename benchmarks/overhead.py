@@ -3,11 +3,15 @@ What capturing costs the caller, against a plain session and against a floor, in
 
     python benchmarks/overhead.py [--requests 1500] [--only captured,OpenTelemetry]
 
-Requests of all variants are interleaved one by one, one per 4 ms, each to a server in a process of its own. The floor
-is what any hand-over to a thread costs: two clock reads, a tuple, and `queue.Queue.put_nowait` to a thread that waits
-in `get`. Each figure is the median of a variant minus the median of the plain session; the ratio to the floor is what
-to quote, since the machine's speed drifts. Plain is what two plain sessions measure together; what one of them "adds"
-to that is noise, and so is a difference of that size anywhere else. All sessions share one pool of connections.
+Each variant has its turn with two plain sessions and a floor: their requests are interleaved one by one, one per 4 ms,
+to a server in a process of its own. The floor is what any hand-over to a thread costs: two clock reads, a tuple, and
+`queue.Queue.put_nowait` to a thread that waits in `get`. What a variant adds is its median minus that of the plain
+sessions of its turn; the ratio to the floor of its turn is what to quote, since the machine's speed drifts. What the
+second plain session "adds" to the first is noise, and so is a difference of that size anywhere else. All sessions share
+one pool of connections.
+
+Within a turn an exchange comes every 16 ms, so that the background thread lingers for the next one most of the time. A
+lone record, for which that thread has to be woken, is measured with `--pace 60`.
 
 What else could be picked is in the same table if it is installed: OpenTelemetry, Sentry, curlify. `tox -e benchmark`
 installs all of them.
@@ -35,7 +39,7 @@ from curl_interceptor.observe.calls import Calls
 from curl_interceptor.records.screen import Screen
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
-PACE = 0.004
+_COMPARED = ("plain", "floor", "plain again")
 
 
 @contextmanager
@@ -106,7 +110,6 @@ def variants(webhooks: str) -> dict[str, Variant]:
         "plain": Variant(session(requests.adapters.HTTPAdapter()), failing),
         "floor": Variant(session(Floor()), failing),
         "plain again": Variant(session(requests.adapters.HTTPAdapter()), failing),
-        "plain, 1 MiB": Variant(session(requests.adapters.HTTPAdapter()), large),
         **{name: Variant(session(adapter), path) for name, (adapter, path) in ours.items()},
         **peers(failing, hook),
     }
@@ -119,17 +122,19 @@ def share_connections(chosen: dict[str, Variant]) -> None:
         variant.session.get_adapter("http://").poolmanager = pools  # type: ignore[attr-defined]
 
 
-def measure(chosen: dict[str, Variant], api: str, count: int) -> dict[str, list[float]]:
-    """Time requests of all variants in turn, in an order that changes, one per 4 ms."""
-    share_connections(chosen)
-    times: dict[str, list[float]] = {name: [] for name in chosen}
+Times = dict[str, list[float]]
+
+
+def measure(chosen: dict[str, Variant], api: str, count: int, pace: float) -> Times:
+    """Time requests of these variants by turns, in an order that changes, one per `pace` seconds."""
+    times: Times = {name: [] for name in chosen}
     names = list(chosen)
     slot = time.perf_counter()
     for number in range(-20, count):
         random.shuffle(names)
         for name in names:
             made, path, around = chosen[name]
-            slot = max(slot + PACE, time.perf_counter())
+            slot = max(slot + pace, time.perf_counter())
             time.sleep(max(0.0, slot - time.perf_counter()))
             with around():
                 began = time.perf_counter()
@@ -138,6 +143,15 @@ def measure(chosen: dict[str, Variant], api: str, count: int) -> dict[str, list[
             if number >= 0:  # the first ones open connections and start threads
                 times[name].append(taken)
     return times
+
+
+def turns(chosen: dict[str, Variant]) -> Iterator[dict[str, Variant]]:
+    """Yield each variant together with what it is compared with."""
+    for name, variant in chosen.items():
+        if name in _COMPARED:
+            continue
+        peers = {peer: Variant(chosen[peer].session, variant.path) for peer in _COMPARED}
+        yield {**peers, name: variant}
 
 
 def loop(call: Callable[[], object], *, count: int = 200_000) -> float:
@@ -151,35 +165,35 @@ def loop(call: Callable[[], object], *, count: int = 200_000) -> float:
     return best
 
 
-def report(times: dict[str, list[float]]) -> None:
-    """Print the table, in Markdown."""
-    median = {name: statistics.median(taken) * 1e6 for name, taken in times.items()}
-    plain = statistics.median(times["plain"] + times["plain again"]) * 1e6
-    floor = median["floor"] - plain
-    print("| variant | median µs | p99 µs | added µs | of the floor |")
-    print("|---|--:|--:|--:|--:|")
-    for name, taken in times.items():
-        added = median[name] - (median["plain, 1 MiB"] if "1 MiB" in name else plain)
-        p99 = statistics.quantiles(taken, n=100)[98] * 1e6
-        print(f"| {name} | {median[name]:.0f} | {p99:.0f} | {added:.1f} | {added / floor:.2f} |")
+def report(times: Times) -> None:
+    """Print the line of one turn's variant, in Markdown."""
+    *_, name = times
+    plain = statistics.median(times["plain"] + times["plain again"])
+    noise = abs(statistics.median(times["plain"]) - statistics.median(times["plain again"]))
+    floor = statistics.median(times["floor"]) - plain
+    added = statistics.median(times[name]) - plain
+    p99 = statistics.quantiles(times[name], n=100)[98]
+    figures = " | ".join(f"{seconds * 1e6:.0f}" for seconds in (plain, p99, noise, floor, added))
+    print(f"| {name} | {figures} | {added / floor:.2f} |", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--requests", type=int, default=1_000, help="requests of each variant")
+    parser.add_argument("--requests", type=int, default=500, help="requests of each variant")
+    parser.add_argument("--pace", type=float, default=4.0, help="milliseconds between two requests")
     parser.add_argument("--only", default="", help="names of variants without their commas, parted by commas")
     options = parser.parse_args()
     only = {part.strip() for part in options.only.split(",") if part.strip()}
+    print("| variant | plain µs | p99 µs | noise µs | floor added µs | added µs | of the floor |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
     with server() as api, server() as webhooks:
         chosen = variants(webhooks)
-        if only:
-            only |= {"plain", "floor", "plain again"}
-            only |= {"plain, 1 MiB"} if any("1 MiB" in name for name in only) else set()
-            chosen = {
-                name: variant for name, variant in chosen.items() if name.replace(",", "") in only or name in only
-            }
-        report(measure(chosen, api, options.requests))
+        share_connections(chosen)
+        for turn in turns(chosen):
+            *_, name = turn
+            if not only or name.replace(",", "") in only:
+                report(measure(turn, api, options.requests, options.pace / 1_000))
     screen = Screen(frozenset(range(400, 600)), True, 2.0)
     print(f"\nthe screen by itself, for what nobody wants: {loop(lambda: screen.passes(200, 0.1)) * 1e6:.2f} µs")
     calls, url = Calls(), "https://api.example.com/v1/orders/7?expand=items"

@@ -16,8 +16,11 @@ from .errors import (
     Throttled,
     Transient,
 )
+from .handler import NoticeHandler
 from .inspectors import (
     Answer,
+    AppriseInspector,
+    ConsoleInspector,
     DiscordInspector,
     FileInspector,
     GoogleChatInspector,
@@ -31,6 +34,7 @@ from .inspectors import (
     TeamsInspector,
     TelegramInspector,
     WebhookInspector,
+    webhooks,
 )
 from .observe.stats import InspectorStats, Stats
 from .policies import (
@@ -46,12 +50,14 @@ from .policies import (
 from .pool_manager import CapturePoolManager, CaptureProxyManager
 from .records.context import context, set_context
 from .records.match import Match, Matcher
+from .records.notice import Notice
 from .records.record import Record
 from .records.redaction import UNREDACTED, Redaction
 from .version import __version__
 
 __all__ = [
     "Answer",
+    "AppriseInspector",
     "BadPayload",
     "BatchPolicy",
     "BreakerPolicy",
@@ -61,6 +67,7 @@ __all__ = [
     "CaptureProxyManager",
     "CircuitOpen",
     "ConfigurationError",
+    "ConsoleInspector",
     "Cooldown",
     "CurlInterceptor",
     "CurlInterceptorError",
@@ -77,6 +84,8 @@ __all__ = [
     "Match",
     "Matcher",
     "MattermostInspector",
+    "Notice",
+    "NoticeHandler",
     "Payload",
     "Pipeline",
     "RateLimit",
@@ -99,4 +108,5 @@ __all__ = [
     "render",
     "set_context",
     "to_curl",
+    "webhooks",
 ]

@@ -6,7 +6,7 @@ It forwards every argument untouched, gives back the same response object, and l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from .capture.connection import stand_in
-from .capture.versions import FIND_CONNECTION
+from .capture.connection import stand_between
 from .capturing import ADAPTER_KEYWORDS, Capturing
 from .errors import ConfigurationError
 from .inspectors.base import Inspector
@@ -52,6 +51,9 @@ class CaptureMixin(Capturing, _Adapter):
         How much of an exchange is kept. Default: the first 64 KiB of each body.
     redaction:
         What is hidden. Default: `Redaction()`. To hide nothing say `UNREDACTED`.
+    recovery:
+        Seconds, 0 to 86,400: when a host answers again after its calls had failed for at least so long, those who
+        wanted a failure get a notice. Failures are exceptions and 5xx. Default None: nobody is told.
     batch, cooldown, rate_limit, retry, breaker, transport, lane, fallbacks, fallback_after:
         How it is delivered; see the policies of these names. `cooldown=None` holds nothing back.
     enabled:
@@ -76,7 +78,11 @@ class CaptureMixin(Capturing, _Adapter):
         capture = self._capture
         if capture is None:
             return super().send(request, *args, **kwargs)
-        tee = None if type(getattr(request, "body", None)) in _SLICED else capture.tee(request)
+        tee = None
+        if type(getattr(request, "body", None)) not in _SLICED:
+            tee = capture.tee(request)
+            if tee is not None:
+                stand_between(self)
         began = perf_counter()
         try:
             response = super().send(request, *args, **kwargs)
@@ -89,13 +95,6 @@ class CaptureMixin(Capturing, _Adapter):
         capture.answered(request, args, kwargs, began, response, tee)
         return response
 
-    def _find_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """Find the connection pool as the adapter's class does; a body that needs it is seen on its way there."""
-        return stand_in(getattr(super(), FIND_CONNECTION)(*args, **kwargs))
-
-
-setattr(CaptureMixin, FIND_CONNECTION, CaptureMixin._find_connection)
-
 
 class CurlInterceptor(CaptureMixin, HTTPAdapter):
     """An `HTTPAdapter` that sends what failed as curl commands to where your team reads.
@@ -106,7 +105,7 @@ class CurlInterceptor(CaptureMixin, HTTPAdapter):
 
 
 def mount(
-    session: requests.Session, *inspectors: Inspector | str | Callable[[], Any] | None, **options: Any
+    session: requests.Session, *inspectors: Inspector | str | Callable[[], Any] | Sequence[Any] | None, **options: Any
 ) -> CurlInterceptor:
     """Mount an interceptor on a session, for `http://` and `https://`, and return it.
 

@@ -16,6 +16,8 @@ from typing import Any
 from urllib3.util import Retry
 
 from .capture.call import Capture
+from .capture.versions import FIND_CONNECTION
+from .delivery.announcement import SendsNotices
 from .delivery.destination import Route, plan_route
 from .delivery.guard import our_threads
 from .delivery.pipeline import Off, Pipeline, default_pipeline, no_pipeline
@@ -26,15 +28,16 @@ from .inspectors.options import DELIVERY_KEYWORDS, check_options, count_off, nea
 from .observe.stats import Stats
 from .policies import CapturePolicy, PipelinePolicy, check_flag, check_number, check_policy, shown
 from .records.match import Match, Matcher, Wanting, as_match
+from .records.notice import RawNotice
 from .records.redaction import Redaction
 
 __all__ = ["ADAPTER_KEYWORDS", "Capturing"]
 
 _DEFAULT_REDACTION = Redaction()
 _PIPELINE_NUMBERS = frozenset(PipelinePolicy.__dataclass_fields__)
-_OWN = frozenset({"inspectors", "match", "capture", "redaction", "enabled", "pipeline"})
+_OWN = frozenset({"inspectors", "match", "capture", "redaction", "recovery", "enabled", "pipeline"})
 ADAPTER_KEYWORDS = frozenset({"pool_connections", "pool_maxsize", "max_retries", "pool_block"})
-_CHANGEABLE = frozenset({"inspectors", "match", "capture", "redaction"}) | DELIVERY_KEYWORDS
+_CHANGEABLE = frozenset({"inspectors", "match", "capture", "redaction", "recovery"}) | DELIVERY_KEYWORDS
 # What people write first, and what it is called here.
 _OTHER_NAMES = {
     "retries": "retry=RetryPolicy(retries=...) for deliveries, max_retries= for your own requests",
@@ -57,19 +60,24 @@ _settings: weakref.WeakValueDictionary[str, _Settings] = weakref.WeakValueDictio
 class _Plan:
     """What an adapter was asked to do, checked, and the route that follows from it."""
 
-    def __init__(self, *, inspectors: Any, match: Any, capture: Any, redaction: Any, **options: Any) -> None:
-        self.asked = {"inspectors": inspectors, "match": match, "capture": capture, "redaction": redaction, **options}
+    def __init__(
+        self, *, inspectors: Any, match: Any, capture: Any, redaction: Any, recovery: Any, **options: Any
+    ) -> None:
+        asked = {"inspectors": inspectors, "match": match, "capture": capture, "redaction": redaction}
+        self.asked = {**asked, "recovery": recovery, **options}
         self.capture = CapturePolicy() if capture is None else capture
         match = Match() if match is None else as_match("match", match)
         check_policy("capture", self.capture, CapturePolicy, hint="say capture=CapturePolicy(request_body=0)")
         check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
+        if recovery is not None:
+            check_number("recovery", recovery, minimum=0, maximum=86_400, unit="seconds")
         check_options("CurlInterceptor", options)
         # A factory is asked once, also if the plan changes: what stands for it stays.
         self.asked["inspectors"] = found = inspectors_from(inspectors)
         self.inspectors = [inspector for inspector in found if inspector is not None]
         self.off = len(found) - len(self.inspectors)
         self.off += sum(map(count_off, (options, *(inspector.options for inspector in self.inspectors))))
-        self.route = plan_route(self.inspectors, match=match, redaction=redaction, options=options)
+        self.route = plan_route(self.inspectors, match=match, redaction=redaction, options=options, recovery=recovery)
 
 
 class _Settings:
@@ -100,7 +108,7 @@ class _Settings:
         self.capture.change(plan.route.screen, plan.capture, self.pipeline.sink(plan.route))
 
 
-class Capturing:
+class Capturing(SendsNotices):
     """Takes the keywords of capture and delivery, and passes the others on to the class behind it.
 
     `CaptureMixin` says what they mean.
@@ -120,6 +128,7 @@ class Capturing:
         match: Matcher | Wanting | None = None,
         capture: CapturePolicy | None = None,
         redaction: Redaction = _DEFAULT_REDACTION,
+        recovery: float | None = None,
         enabled: bool = True,
         pipeline: Pipeline | None = None,
         **kwargs: Any,
@@ -130,7 +139,9 @@ class Capturing:
         check_flag("enabled", enabled)
         on = _enabled_by_environment() and enabled
         _check_pipeline(pipeline, numbers)
-        plan = _Plan(inspectors=inspectors, match=match, capture=capture, redaction=redaction, **options)
+        plan = _Plan(
+            inspectors=inspectors, match=match, capture=capture, redaction=redaction, recovery=recovery, **options
+        )
         settings = _set_up(plan, pipeline, numbers, self._capture_type) if on else None
         super().__init__(*args, **kwargs)
         self._adopt(settings)
@@ -161,6 +172,14 @@ class Capturing:
         """The inspectors of this adapter; `initialized` says of each whether its factory has made it."""
         return () if self._curl_interceptor is None else tuple(self._curl_interceptor.plan.inspectors)
 
+    def _announce(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
+        settings = self._curl_interceptor
+        return settings is not None and settings.pipeline.announce(raw, to, settings.route)
+
+    def _count_unsent(self) -> None:
+        if self._curl_interceptor is not None:
+            self._curl_interceptor.pipeline._count_unsent()
+
     def configure(self, **changes: Any) -> None:
         """Change keywords while the adapter is in use; those that are not named stay as they are.
 
@@ -170,8 +189,8 @@ class Capturing:
         Parameters
         ----------
         changes:
-            `inspectors`, `match`, `capture`, `redaction`, and every delivery keyword, such as `cooldown`. Numbers of
-            the pipeline are changed by `adapter.pipeline.configure(...)`.
+            `inspectors`, `match`, `capture`, `redaction`, `recovery`, and every delivery keyword, such as `cooldown`.
+            Numbers of the pipeline are changed by `adapter.pipeline.configure(...)`.
 
         Raises
         ------
@@ -211,6 +230,7 @@ class Capturing:
         parent = getattr(super(), "__getstate__", None)
         state: dict[str, Any] = dict(parent() if parent and hasattr(self, "__attrs__") else self.__dict__)
         state.pop("_capture", None)
+        state.pop(FIND_CONNECTION, None)
         state.pop("_curl_interceptor_off", None)
         settings = state.pop("_curl_interceptor", self._curl_interceptor)
         state["_curl_interceptor_name"] = settings.name if settings else ""

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from . import dialects, recording
+from .checking import check_inspector
 from .delivery.destination import Destination
 from .delivery.pipeline import pipelines
 from .delivery.transport import Transport, register_scheme
@@ -26,9 +27,10 @@ from .dialects import render
 from .errors import ConfigurationError
 from .inspectors.base import Answer, Entry, Inspector, Payload
 from .policies import BatchPolicy, TransportPolicy
+from .records.notice import Notice
 from .records.record import Record
 
-__all__ = ["Captured", "RecordingInspector", "assert_absent", "captured", "delivering"]
+__all__ = ["Captured", "RecordingInspector", "assert_absent", "captured", "check_inspector", "delivering"]
 
 _SCHEME = "recording"
 _numbers = itertools.count(1)
@@ -77,7 +79,7 @@ register_scheme(_SCHEME, _transport)
 
 
 class RecordingInspector(Inspector):
-    """Keeps records in a list instead of sending them anywhere.
+    """Keeps entries in a list instead of sending them anywhere.
 
     Parameters
     ----------
@@ -99,10 +101,20 @@ class RecordingInspector(Inspector):
         return self.address
 
     @property
-    def records(self) -> list[Record]:
-        """What was delivered so far; waits up to 5 s for what is on its way."""
+    def entries(self) -> list[Entry]:
+        """What was delivered so far, records and notices; waits up to 5 s for what is on its way."""
         _settle()
         return list(self._recording.entries)
+
+    @property
+    def records(self) -> list[Record]:
+        """The records among them."""
+        return [entry for entry in self.entries if isinstance(entry, Record)]
+
+    @property
+    def notices(self) -> list[Notice]:
+        """The notices among them: what was sent by hand."""
+        return [entry for entry in self.entries if isinstance(entry, Notice)]
 
     @property
     def commands(self) -> list[str]:
@@ -142,10 +154,20 @@ class Captured:
         return self._stand_ins[key]
 
     @property
-    def records(self) -> list[Record]:
-        """The records, in the order of their delivery; waits up to 5 s for what is on its way."""
+    def entries(self) -> list[Entry]:
+        """Records and notices, in the order of their delivery; waits up to 5 s for what is on its way."""
         _settle()
         return list(self._recording.entries)
+
+    @property
+    def records(self) -> list[Record]:
+        """The records among them."""
+        return [entry for entry in self.entries if isinstance(entry, Record)]
+
+    @property
+    def notices(self) -> list[Notice]:
+        """The notices among them: what was sent by hand."""
+        return [entry for entry in self.entries if isinstance(entry, Notice)]
 
     @property
     def commands(self) -> list[str]:
@@ -165,7 +187,7 @@ class Captured:
         self._recording.payloads.clear()
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self.entries)
 
 
 class _StandIn(Inspector):
@@ -202,9 +224,10 @@ def captured() -> Iterator[Captured]:
 def assert_absent(secrets: Collection[str]) -> Iterator[Captured]:
     """Fail if a secret leaves the process while the block runs, by whatever exit of ours.
 
-    What is captured is recorded as by `captured()`. Looked at are the records, their commands in every dialect, the
-    payloads, what this library logs, and what pipelines and their statistics say of themselves. A secret is found as it
-    is, and as it would stand in JSON, in a URL and in base64. What the app and other libraries log is their own affair.
+    What is captured is recorded as by `captured()`. Looked at are the records and notices, the commands in every
+    dialect, the payloads, what this library logs, and what pipelines and their statistics say of themselves. A secret
+    is found as it is, and as it would stand in JSON, in a URL and in base64. What the app and other libraries log is
+    their own affair.
 
     Parameters
     ----------
@@ -239,6 +262,7 @@ def _exits(recorder: Captured, lines: list[str]) -> Iterator[tuple[str, str]]:
         yield from ((title, body.decode("utf-8", "replace")) for body in _bodies(record))
         for dialect in dialects.names():
             yield f"the {dialect} command of {record.method} {record.host}", render(record, dialect=dialect)
+    yield from ((f"a {notice.kind}", repr(notice)) for notice in recorder.notices)
     for payload in recorder.payloads:
         yield "a payload", payload.body.decode("utf-8", "replace")
         yield "a payload's headers", repr(payload.headers)

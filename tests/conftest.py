@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
 import requests
+from hypothesis import HealthCheck, settings
 from support.api import Api
 from support.receiver import Receiver
 
@@ -19,6 +21,12 @@ for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
     os.environ.pop(name.upper(), None)
 for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CURL_INTERCEPTOR_ENABLED"):
     os.environ.pop(name, None)
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,6 +41,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         records = item.get_closest_marker("records") or "curl_interceptor_captured" in getattr(item, "fixturenames", ())
         if not records:
             item.add_marker("curl_interceptor_delivers")
+
+
+def pytest_collection_finish() -> None:
+    """Spare every later search for garbage the thousands of objects that live as long as the run."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_is_its_own_modules() -> Iterator[None]:
+    """What a module leaves in cycles, an open socket for instance, is found at its end and not in another's test."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module")

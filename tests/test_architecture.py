@@ -23,8 +23,8 @@ FLOORS: list[set[str]] = [
     {"inspectors", "observe"},
     {"delivery", "capture"},
     {"capturing"},
-    {"adapter", "curl", "pool_manager"},
-    {"testing", "__init__"},
+    {"adapter", "curl", "handler", "pool_manager"},
+    {"testing", "checking", "__init__"},
     {"pytest_plugin", "cli", "contrib"},
     {"__main__"},
 ]

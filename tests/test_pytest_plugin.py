@@ -35,7 +35,7 @@ def run(pytester, monkeypatch):
 
     def run_file(content: str):
         pytester.makepyfile(content)
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider")
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
     return run_file
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Set
+from functools import partial
 from time import perf_counter
 from typing import Any
+from weakref import ref
 
 from requests import PreparedRequest, Response
 
@@ -22,6 +24,7 @@ from . import response_body
 from .connection import Tee
 from .draft import Draft, Sink, has_wanted_type
 from .request_body import BodyTee, is_consumed
+from .spare import Spare
 
 __all__ = ["Capture"]
 
@@ -43,6 +46,7 @@ class Capture:
         "_exempt",
         "_others",
         "_policy",
+        "_room",
         "_screen",
         "_sink",
         "_slower_than",
@@ -61,6 +65,7 @@ class Capture:
         """Go on with other values; a call that ends meanwhile is captured by the old ones or by the new ones."""
         self._wanted = screen
         self._policy = policy
+        self._room = policy.response_body
         self._sink = sink
         self._called = sink.called
         self.pause(self.paused)
@@ -108,13 +113,19 @@ class Capture:
             # Where errors are wanted every body is watched: it may break.
             if not (wanted or self._errors) or threading.get_ident() in self._exempt:
                 return
-            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, wanted, tee)
             raw = response.raw
-            if getattr(raw, "length_remaining", None) == 0:
+            bodiless = getattr(raw, "length_remaining", None) == 0
+            if not wanted:
+                if not bodiless:
+                    make = partial(Draft, self._sink, self._policy, request, (args, kwargs), began, elapsed, tee=tee)
+                    response_body.watch(raw, Spare(make, ref(response), self._sink, self._room))
+                return
+            draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, tee)
+            if bodiless:
                 draft.end("none")
             elif not response_body.watch(raw, draft):
                 draft.end("missing")
-            elif wanted:
+            else:
                 self._sink.watch(draft)
                 draft.noted_at = perf_counter()
         except Exception:

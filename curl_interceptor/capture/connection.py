@@ -7,14 +7,18 @@ read from it or set on it is the pool's. Only `urlopen` goes by way of an observ
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol
 
 from urllib3.connectionpool import ConnectionPool
 
 from .request_body import BodyTee
+from .versions import FIND_CONNECTION
 
-__all__ = ["Observer", "Tee", "peer_of", "pending", "stand_in"]
+__all__ = ["Observer", "Tee", "peer_of", "pending", "stand_between", "stand_in"]
 
 _twins: dict[type, type] = {}
 
@@ -52,6 +56,22 @@ class Tee:
         """The call is over."""
         pending.set(self._before)
         self.body.leave()
+
+
+def stand_between(adapter: Any) -> None:
+    """From now on look at each connection pool that an adapter finds for a call.
+
+    An adapter whose bodies are all there when they have been sent is left alone: this would cost its callers a call.
+    """
+    own = getattr(adapter, "__dict__", {})
+    if FIND_CONNECTION not in own:
+        own[FIND_CONNECTION] = partial(_find_connection, weakref.ref(adapter))
+
+
+def _find_connection(adapter: Callable[[], Any], *args: Any, **kwargs: Any) -> Any:
+    """Find the connection pool as the adapter's class does; a body that needs it is seen on its way there."""
+    whose = adapter()  # which is sending at the moment
+    return stand_in(getattr(type(whose), FIND_CONNECTION)(whose, *args, **kwargs))
 
 
 def stand_in(pool: Any) -> Any:

@@ -68,7 +68,6 @@ class Draft:
     began: When it was sent, on the clock of `perf_counter`.
     elapsed: Seconds until the response's headers came, or until it failed.
     response: The response, if there is one.
-    wanted: False hands it over only if the response's body breaks.
     tee: What saw the request's body pass, if it was consumed by the sending.
     """
 
@@ -103,7 +102,6 @@ class Draft:
         began: float,
         elapsed: float,
         response: Response | None = None,
-        wanted: bool = True,
         tee: Tee | None = None,
     ) -> None:
         body = request.body
@@ -135,7 +133,7 @@ class Draft:
         self._left_at = 0.0
         self.noted_at = 0.0
         """When the caller's thread left it alone until the body ends, on the clock of `perf_counter`; 0 if never."""
-        self._token = [wanted]
+        self._token = [None]
         self._chunks: list[bytes] = []
         self._seen = 0
         self.ended: BodyState | None = None
@@ -164,12 +162,12 @@ class Draft:
             self._chunks.append(data if len(data) <= room else data[:room])
 
     def end(self, state: BodyState, error: BaseException | None = None) -> None:
-        """The call ended, with its response's body or in an exception: hand it over, if it is wanted.
+        """The call ended, with its response's body or in an exception: hand it over.
 
         Raises nothing. The app's thread, the dispatcher and a finaliser may all come at once; the first one counts.
         """
         try:
-            wanted = self._token.pop()  # atomic
+            self._token.pop()  # atomic
         except IndexError:
             return
         self.ended = state
@@ -178,9 +176,6 @@ class Draft:
                 self._failure = failure_of(error, self.seen_as)
                 if self._head is None:
                     self._retried = retried_before_failure(error)
-            elif not wanted:
-                self._chunks.clear()
-                return
             if state != "missing":
                 self._ended_at = perf_counter()
             _, url, headers, (body, _, _), _, _, _ = self._facts

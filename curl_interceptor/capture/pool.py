@@ -5,9 +5,11 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Mapping
+from functools import partial
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
+from weakref import ref
 
 from requests import PreparedRequest, Response
 from urllib3 import HTTPHeaderDict
@@ -21,6 +23,7 @@ from . import response_body
 from .call import Capture
 from .connection import Tee
 from .draft import Draft
+from .spare import Spare
 
 __all__ = ["PoolCapture"]
 
@@ -85,8 +88,12 @@ class PoolCapture(Capture):
             # Where errors are wanted the body of every stream is watched: it may break.
             if not (wanted or (self._errors and not preloaded)) or threading.get_ident() in self._exempt:
                 return
-            answer = _Answer(raw.status, raw.reason, raw.headers, raw)
-            draft = self._draft(url, pool, given, tee, began, elapsed, answer, wanted)
+            if not wanted:
+                if raw.length_remaining != 0:
+                    make = partial(self._draft, url, pool, given, tee, began, elapsed)
+                    response_body.watch(raw, Spare(make, ref(raw), self._sink, self._room))
+                return
+            draft = self._draft(url, pool, given, tee, began, elapsed, raw)
             if preloaded:
                 draft.note(raw.data)
                 draft.end("complete" if raw.data else "none")
@@ -94,7 +101,7 @@ class PoolCapture(Capture):
                 draft.end("none")
             elif not response_body.watch(raw, draft):
                 draft.end("missing")
-            elif wanted:
+            else:
                 self._sink.watch(draft)
                 draft.noted_at = perf_counter()
         except Exception:
@@ -108,8 +115,7 @@ class PoolCapture(Capture):
         tee: Tee | None,
         began: float,
         elapsed: float,
-        answer: _Answer | None = None,
-        wanted: bool = True,
+        raw: Any = None,
     ) -> Draft:
         scheme = "https" if url[:6].lower() == "https:" else "http"
         question = _Question(given["method"], url, _headers(pool, given, scheme), given.get("body"))
@@ -120,8 +126,7 @@ class PoolCapture(Capture):
             ((), _options(pool, given, scheme)),
             began,
             elapsed,
-            cast("Response | None", answer),
-            wanted,
+            cast("Response | None", raw and _Answer(raw.status, raw.reason, raw.headers, raw)),
             tee,
         )
         draft.framing = bool(given.get("chunked")), tee is not None

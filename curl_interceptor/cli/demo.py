@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 SECRET = "not-for-other-eyes-4711"
+PATIENCE = 5.0
+"""Seconds that a webhook has to take everything."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         for call in calls:
             terminal.say(f"  {call.name:<24} {_make(session, call)}")
 
-        adapter.flush(5.0)
+        adapter.flush(PATIENCE)
         stats = adapter.stats()
         pipeline.close(2.0)
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from ..errors import ConfigurationError
+from ..records.redaction import Redaction, redact_text
 from ..version import __version__
 
 __all__ = ["main"]
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+", re.IGNORECASE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a reader that went away can still be dealt with
         return code
     except ConfigurationError as error:
-        parser.error(str(error))
+        parser.explain(str(error))
     except BrokenPipeError:  # such as `curl-interceptor demo | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -37,10 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="curl-interceptor", description="Failed requests calls as curl commands, at your webhooks."
-    )
+class _Parser(argparse.ArgumentParser):
+    """Refuses a call without repeating a URL: what was given in the wrong place may be a webhook's."""
+
+    def error(self, message: str) -> NoReturn:
+        self.explain(_URL.sub("(a URL)", redact_text(message, Redaction())))
+
+    def explain(self, sentence: str) -> NoReturn:
+        """End with a sentence of ours, which repeats no URL."""
+        super().error(sentence)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="curl-interceptor", description="Failed requests calls as curl commands, at your webhooks.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _commands():

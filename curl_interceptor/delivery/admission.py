@@ -1,4 +1,4 @@
-"""From an exchange that a lane wants to an entry that waits in it: first the cooldown, then the redactor."""
+"""From what a lane wants to an entry that waits in it: first the cooldown, then the redactor."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import Any
 
-from ..records.record import Record
+from ..inspectors.base import Entry
 from .cooldown import CooldownWindows, Suppressed
 from .destination import Destination
 from .item import Item
-from .redacted import Headline, Redacted
+from .redacted import Headline, Redactable
 from .stock import HeldBack, Stock
 
 __all__ = ["Admission"]
@@ -34,17 +34,17 @@ class Admission:
         self._lock = lock
         self._admit = admit
 
-    def holds_back(self, destination: Destination, redacted: Redacted, key: str) -> bool:
+    def holds_back(self, destination: Destination, redacted: Redactable[Any], key: str) -> bool:
         """Whether the cooldown suppresses it; with the lock held. `key` is its fingerprint."""
         stock, cooldown = self._stock, self._stock.cooldown
         if cooldown is None or stock.policies.cooldown is None or cooldown.admits(key):
             return False
         stock.books.suppressed += 1
-        cooldown.suppress(key, redacted.exchange.started)
+        cooldown.suppress(key, redacted.started)
         self._keep(cooldown, HeldBack(destination, redacted), redacted, key)
         return True
 
-    def _keep(self, cooldown: CooldownWindows[HeldBack], last: HeldBack, redacted: Redacted, key: str) -> None:
+    def _keep(self, cooldown: CooldownWindows[HeldBack], last: HeldBack, redacted: Redactable[Any], key: str) -> None:
         """Keep the last one, so that the count is told: as much of it as there is room for, in half of the lane."""
         stock = self._stock
         bound = stock.policies.lane.bytes
@@ -59,28 +59,28 @@ class Admission:
     def enter(
         self,
         destination: Destination,
-        redacted: Redacted,
+        redacted: Redactable[Any],
         key: str | None,
         now: float,
         told: Suppressed[Any] | None = None,
     ) -> None:
         """Redact one that is counted as pending already, and let it wait for its batch."""
-        record: Record | None = None
+        entry: Entry | None = None
         merged = 0 if told is None else told.before
         try:
-            record = redacted.by(destination.redaction)
+            entry = redacted.by(destination.redaction)
             if told is not None:
-                record = record.telling(told.before, told.since)
+                entry = entry.telling(told.before, told.since)
         finally:
             with self._lock:
                 self._stock.redacting -= 1
-                if record is None:
+                if entry is None:
                     self._stock.books.failed += 1 + merged
                     self._stock.books.suppressed -= merged
                     self._stock.lift(key)
                 else:
                     critical, fallbacks = destination.inspector.critical, destination.fallbacks
-                    item = Item(record, key=key, admitted=now, critical=critical, fallbacks=fallbacks, merged=merged)
+                    item = Item(entry, key=key, admitted=now, critical=critical, fallbacks=fallbacks, merged=merged)
                     self._admit(item, now)
 
     @property

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterable
 
 from ..errors import ConfigurationError
-from .destination import Destination, LanePolicies
+from .destination import Destination, LanePolicies, Route
 from .making import Making
 
 __all__ = ["ClaimBook", "Claims"]
@@ -27,10 +27,12 @@ class _Claim:
 class Claims:
     """What one adapter wants, to be kept as long as it lives: with its last claim, an address is free again."""
 
-    __slots__ = ("__weakref__", "held")
+    __slots__ = ("__weakref__", "destinations", "held")
 
     def __init__(self) -> None:
         self.held: list[_Claim] = []
+        self.destinations: tuple[Destination, ...] = ()
+        """Where the adapter sends, without what is only a fallback."""
 
 
 class ClaimBook:
@@ -38,6 +40,7 @@ class ClaimBook:
 
     def __init__(self) -> None:
         self._claims: weakref.WeakValueDictionary[str, _Claim] = weakref.WeakValueDictionary()
+        self._owners: weakref.WeakSet[Claims] = weakref.WeakSet()
 
     @property
     def labels(self) -> set[str]:
@@ -45,12 +48,22 @@ class ClaimBook:
         return {claim.label for claim in self._claims.values()}
 
     @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Where all adapters send: one destination for each address, that of the latest plan; the critical first."""
+        latest: dict[str, Destination] = {}
+        for destination in (one for owner in self._owners for one in owner.destinations):
+            other = latest.get(destination.inspector.address)
+            if other is None or destination.planned > other.planned:
+                latest[destination.inspector.address] = destination
+        return tuple(sorted(latest.values(), key=lambda one: (not one.inspector.critical, one.planned)))
+
+    @property
     def initialized(self) -> dict[str, bool]:
         """The labels of what is wanted, and whether it is made; what a factory has made stands under its own label."""
         claims = [claim for claim in self._claims.values() if claim.making is None or not claim.making.made]
         return {claim.label: claim.making is None for claim in claims}
 
-    def exchange(self, claims: Claims, destinations: Iterable[Destination]) -> None:
+    def exchange(self, claims: Claims, route: Route) -> None:
         """Let an adapter claim these destinations and no others any more; the first one of an address decides.
 
         Raises
@@ -59,13 +72,14 @@ class ClaimBook:
             If one wants other policies for an address than another inspector; then nothing has changed.
         """
         wanted: dict[str, Destination] = {}
-        for destination in destinations:
+        for destination in route.everywhere:
             address = destination.inspector.address
             _agree(wanted.setdefault(address, destination).policies, destination)
             claim = self._claims.get(address)
             if claim is not None and any(owner is not claims for owner in claim.owners):
                 _agree(claim.policies, destination)
-        former, claims.held = claims.held, []
+        former, claims.held, claims.destinations = claims.held, [], route.destinations
+        self._owners.add(claims)
         for destination in wanted.values():
             self._note(claims, destination)
         for claim in former:

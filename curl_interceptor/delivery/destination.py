@@ -13,6 +13,7 @@ from ..inspectors.given import is_dotted_path, load
 from ..inspectors.lazy import LazyInspector
 from ..inspectors.options import listed
 from ..inspectors.recognise import inspector_for
+from ..inspectors.shaped import has_shape, shaped
 from ..policies import (
     BatchPolicy,
     BreakerPolicy,
@@ -65,6 +66,12 @@ class Destination:
     """Number of the plan that it belongs to: of two plans for an address the later one counts."""
 
     @property
+    def labels(self) -> set[str]:
+        """The names by which it is known: its own, and of what a factory has made, that one's."""
+        made = self.making.found if self.making is not None else None
+        return {self.inspector.label} | (made.labels if made is not None else set())
+
+    @property
     def inner(self) -> list[Destination]:
         """Its fallbacks that are destinations."""
         return [one for one in self.fallbacks if isinstance(one, Destination)]
@@ -77,6 +84,8 @@ class Route:
     destinations: tuple[Destination, ...]
     """What is critical comes first: of two inspectors of one address it decides about an entry that both want."""
     screen: Screen
+    recovery: float | None = None
+    """How many seconds a host has to fail until they are told that it answers again; None if they are not."""
 
     @property
     def everywhere(self) -> tuple[Destination, ...]:
@@ -85,7 +94,12 @@ class Route:
 
 
 def plan_route(
-    inspectors: Sequence[Inspector], *, match: Matcher, redaction: Redaction, options: Mapping[str, Any]
+    inspectors: Sequence[Inspector],
+    *,
+    match: Matcher,
+    redaction: Redaction,
+    options: Mapping[str, Any],
+    recovery: float | None = None,
 ) -> Route:
     """Decide everything about the destinations of an adapter.
 
@@ -94,6 +108,7 @@ def plan_route(
     inspectors: The destinations.
     match, redaction: For inspectors without their own.
     options: Delivery keywords of the adapter, checked; those of an inspector win.
+    recovery: See `Route`.
 
     Raises
     ------
@@ -106,7 +121,7 @@ def plan_route(
     screen = Screen()
     for destination in destinations:
         screen |= destination.match.screen()
-    return Route(tuple(destinations), screen)
+    return Route(tuple(destinations), screen, recovery)
 
 
 class _Asked(NamedTuple):
@@ -169,8 +184,9 @@ def _fallbacks(given: Any, asked: _Asked) -> Iterator[Any]:
 def _fallback(item: Any, asked: _Asked) -> Any:
     if isinstance(item, str):
         item = inspector_for(item)
-    if not isinstance(item, Inspector):
+    if not has_shape(item):
         return item
+    item = shaped(item)
     if "fallbacks" in item.options:
         raise ConfigurationError(
             f"fallbacks: {item.label} has fallbacks of its own, which nobody would ask; "

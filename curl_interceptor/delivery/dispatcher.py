@@ -17,6 +17,7 @@ from contextlib import suppress
 from logging import ERROR, INFO
 from math import inf
 from queue import Empty
+from typing import Any
 
 from ..observe.degradation import deepest
 from ..observe.histogram import CAPTURE_BUCKETS, Histogram
@@ -24,11 +25,13 @@ from ..observe.log import TroubleLog
 from ..observe.stats import QueueStats, Stats
 from ..policies import PipelinePolicy
 from . import uwsgi
+from .announcement import Addressees, Announcement
 from .destination import Route
 from .fallback import FallbackStage
 from .guard import delivering, in_delivery
 from .lane import Job, Lane
 from .lanes import Lanes
+from .outages import Outcomes
 from .outcome import Outcome
 from .queue import ExchangeQueue
 from .rendering import render
@@ -46,8 +49,8 @@ EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
 
-Offer = tuple[Draft, Route]
-"""What lies in the queue: a draft, and where its adapter sends exchanges."""
+Offer = tuple[Draft, Route] | tuple[Announcement, Addressees]
+"""What lies in the queue: a draft or a notice, and where its sender wants it."""
 
 
 class Dispatcher:
@@ -59,9 +62,12 @@ class Dispatcher:
     ----------
     policy: The numbers of the pipeline.
     paused: Labels of the destinations to which nothing is sent at the moment; `EVERYBODY` for all.
+    outcomes: Looks up how many of the app's calls to a host succeeded and failed.
     """
 
-    def __init__(self, policy: PipelinePolicy, paused: Collection[str] = ()) -> None:
+    def __init__(
+        self, policy: PipelinePolicy, paused: Collection[str] = (), outcomes: Outcomes = lambda host: None
+    ) -> None:
         self.policy = policy
         self.paused = paused
         self.pid = os.getpid()
@@ -89,7 +95,7 @@ class Dispatcher:
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         # What stays in the process waits for no webhook that hangs.
         self._local = Workers(_LOCAL_WORKERS, lock=self.lock, done=self._hear)
-        self._router = Router(self.lanes, self.troubles)
+        self._router = Router(self.lanes, self.troubles, outcomes)
         self._fallbacks = FallbackStage(self.lanes, self.troubles)
         self._leave_at = inf
         self._take_at = 0.0
@@ -257,6 +263,7 @@ class Dispatcher:
         for request in requests:  # after what came before them
             self._carry_out(request)
         self._end_open(now)
+        self._tell_of_recoveries(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
         self._local.prepare(0)
@@ -296,15 +303,25 @@ class Dispatcher:
     def _route(self, offer: Offer) -> None:
         wanted = False
         try:
-            spent = offer[0].spent
-            if spent is not None:
-                self._capture.note(spent)
-            wanted = self._router.route(*offer)
+            wanted = self._offer_to_lanes(*offer)
         finally:
             with self.lock:
                 self._in_hand -= 1
                 self._routed += wanted
                 self._unmatched += not wanted
+
+    def _offer_to_lanes(self, what: Draft | Announcement, where: Any) -> bool:
+        if isinstance(what, Announcement):
+            return self._router.announce(what, where)
+        if what.spent is not None:
+            self._capture.note(what.spent)
+        return self._router.route(what, where)
+
+    def _tell_of_recoveries(self, now: float) -> None:
+        """Send the news that a host answers again like any other notice, so that the books know of it."""
+        if now >= self._router.outages.next_look:
+            for announcement, told in self._router.outages.ended(now, time.time()):
+                self.queue.offer((announcement, told), announcement.raw.size)
 
     def _end_open(self, now: float) -> None:
         for draft, when in list(self.open.items()):
@@ -393,7 +410,7 @@ class Dispatcher:
         due += map(self.lanes.next_tidy, self.lanes)
         if self._workers.starved or self._local.starved:
             due.append(now + _NO_THREAD)
-        return min([self._next_open(), *due])
+        return min([self._next_open(), self._router.outages.next_look, *due])
 
     def _next_open(self) -> float:
         for when in list(self.open.values())[:1]:

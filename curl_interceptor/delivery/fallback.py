@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from ..dialects import render
 from ..inspectors.base import Entry
+from ..inspectors.readable import visible
 from ..observe.log import TroubleLog
+from ..records.notice import Notice
 from .destination import Destination
 from .guard import is_for_us
 from .item import Item
@@ -73,7 +75,8 @@ class FallbackStage:
             return False
         try:
             many = f", x{entry.suppressed + 1}" if entry.suppressed else ""
-            logger.error("not delivered to %s (%s%s): %s", label, reason, many, render(entry))
+            shown = visible(entry.summary) if isinstance(entry, Notice) else render(entry)
+            logger.error("not delivered to %s (%s%s): %s", label, reason, many, shown)
         except Exception:  # a handler of the user's
             self._troubles.counts["log_handler"] += 1
             return False

@@ -27,7 +27,7 @@ from .destination import Destination, LanePolicies
 from .item import Item, Part
 from .limiter import Limiter
 from .outcome import Outcome
-from .redacted import Redacted
+from .redacted import Redactable
 from .rendering import divide
 from .settlement import TOO_LONG, Settlement
 from .stock import Lost, Stock
@@ -113,8 +113,8 @@ class Lane:
 
     # -- what comes in ------------------------------------------------------------------------------------------------
 
-    def route(self, destination: Destination, redacted: Redacted, key: str, now: float) -> None:
-        """Take an exchange that is wanted here: suppress it, or let it wait for its batch. `key` is its fingerprint."""
+    def route(self, destination: Destination, redacted: Redactable[Any], key: str, now: float) -> None:
+        """Take what is wanted here: suppress it, or let it wait for its batch. `key` is its fingerprint."""
         with self._lock:
             self.books.routed += 1
             self.last_used = now
@@ -153,7 +153,7 @@ class Lane:
     @property
     def local(self) -> bool:
         """Whether nothing leaves the process here."""
-        return not self.inspector.address.lower().startswith(("http:", "https:"))
+        return not self.inspector.address.lower().startswith(("http:", "https:", "apprise:"))
 
     @property
     def forgettable(self) -> bool:
@@ -336,6 +336,11 @@ class Lane:
     def closed(self) -> bool:
         """Whether the service called the endpoint gone: nothing is ever sent again."""
         return self._settlement.closed
+
+    @property
+    def dead(self) -> str:
+        """What the endpoint said of itself when it took nothing, whatever it was; empty since it took something."""
+        return self._settlement.dead
 
     @property
     def not_before(self) -> float:

@@ -51,6 +51,11 @@ class Making(Generic[T]):
         """Whether it is there."""
         return self._done is not None
 
+    @property
+    def found(self) -> T | None:
+        """What was made; None as long as it is not there."""
+        return self._done
+
     def get(self, troubles: TroubleLog) -> T | None:
         """Return what was made, now if need be; None as long as it cannot be."""
         if self._done is None and monotonic() >= self._retry_at:

@@ -17,13 +17,16 @@ from os import getpid
 from time import monotonic
 from typing import Any, TypeVar
 
+from .. import recording
 from ..errors import ConfigurationError
 from ..inspectors.options import nearest
 from ..observe.calls import Calls
 from ..observe.source import process
 from ..observe.stats import InspectorStats, Stats
 from ..policies import PipelinePolicy, check_number, shown
+from ..records.notice import RawNotice
 from . import endings, guard
+from .announcement import Addressees, Announcement, SendsNotices
 from .claims import ClaimBook, Claims
 from .destination import Destination, Route
 from .dispatcher import EVERYBODY, PATIENCE, Dispatcher
@@ -61,8 +64,8 @@ class Off:
 _off: weakref.WeakValueDictionary[int, Off] = weakref.WeakValueDictionary()
 
 
-class Pipeline:
-    """Takes exchanges and delivers them in the background.
+class Pipeline(SendsNotices):
+    """Takes exchanges and notices, and delivers them in the background.
 
     A process has one unless you make another; whoever makes one closes it. Give it to adapters as `pipeline=`.
 
@@ -105,7 +108,7 @@ class Pipeline:
         self.calls = Calls()
         """The app's calls, wanted or not."""
         self._paused: frozenset[str] = frozenset()
-        self._dispatcher = Dispatcher(self.policy)
+        self._dispatcher = Dispatcher(self.policy, outcomes=self.calls.outcomes)
         self._heirs = {self._dispatcher.pid: self._dispatcher}
         _pipelines.add(self)
 
@@ -140,7 +143,7 @@ class Pipeline:
         claims = Claims() if claims is None else claims
         dispatcher, destinations = self._current(), route.everywhere
         with dispatcher.lock:
-            self._claims.exchange(claims, destinations)
+            self._claims.exchange(claims, route)
         for destination in destinations:
             if destination.making is not None:
                 # Weakly: the lane that waits for the inspector must not keep what an adapter wanted.
@@ -152,6 +155,37 @@ class Pipeline:
         """Take note of a destination that a factory made; raises as `register` does."""
         with self._current().lock:
             self._claims.add(claims() or Claims(), (made, *made.inner))
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Where the adapters send that exist at the moment. For the dispatcher, which takes the lock."""
+        with self._current().lock:
+            return self._claims.destinations
+
+    def announce(self, raw: RawNotice, to: tuple[str, ...] = (), addressees: Addressees | None = None) -> bool:
+        """Take a notice, or refuse and count it; never waits.
+
+        Parameters
+        ----------
+        raw: What was handed over.
+        to: Labels of those who are to have it; empty for all.
+        addressees: Where it goes. Default: to all destinations of all adapters.
+        """
+        dispatcher = self._current()
+        if in_delivery():  # whatever sends while it delivers would never come to an end
+            dispatcher.troubles.counts["notice_in_delivery"] += 1
+            return False
+        announcement = Announcement(raw, to, recording.current)
+        taken = dispatcher.queue.offer((announcement, addressees or self), raw.size)
+        if dispatcher.thread is None:
+            self._start(dispatcher)
+        return taken
+
+    def _announce(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
+        return self.announce(raw, to)
+
+    def _count_unsent(self) -> None:
+        self._current().troubles.counts["notice"] += 1
 
     def sink(self, route: Route) -> PipelineSink:
         """Return the way into this pipeline for an adapter's exchanges."""
@@ -323,7 +357,7 @@ class Pipeline:
         Where no fork hook ran, several threads may come here at once; they agree without a lock, which the parent might
         have held.
         """
-        heir = Dispatcher(self.policy, self._paused)
+        heir = Dispatcher(self.policy, self._paused, self.calls.outcomes)
         heir.ended = heir.queue.closed = self._closed
         chosen = self._heirs.setdefault(heir.pid, heir)
         if chosen is heir:

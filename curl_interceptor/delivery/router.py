@@ -1,21 +1,28 @@
-"""From what the caller noted down to the lanes that want it: exchange, match, lane."""
+"""From what the caller noted down or sent to the lanes that want it: exchange, match, lane."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from time import monotonic
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
+from ..inspectors.options import nearest
+from ..observe.calls import host_of
 from ..observe.log import TroubleLog
+from ..policies import shown
 from ..records.exchange import Exchange
 from ..records.fingerprint import fingerprint
 from ..records.match import Predicate
+from ..records.notice import notice_key
 from ..records.record import Record
+from .announcement import Addressees, Announcement
 from .destination import Destination, Route
 from .guard import is_for_us
 from .lane import Lane
 from .lanes import Lanes
-from .redacted import Redacted
+from .outages import Outages, Outcomes
+from .redacted import Redactable, Redacted, RedactedNotice
 
 __all__ = ["Draft", "Recorder", "Router"]
 
@@ -50,17 +57,19 @@ class Recorder(Protocol):
 
 
 class Router:
-    """Gives exchanges to lanes. Belongs to the dispatcher.
+    """Gives exchanges and notices to lanes. Belongs to the dispatcher.
 
     Parameters
     ----------
     lanes: Where lanes are found.
     troubles: Where a callable that raises or blocks is counted.
+    outcomes: Looks up how many calls to a host succeeded and failed.
     """
 
-    def __init__(self, lanes: Lanes, troubles: TroubleLog) -> None:
+    def __init__(self, lanes: Lanes, troubles: TroubleLog, outcomes: Outcomes = lambda host: None) -> None:
         self._lanes = lanes
         self._troubles = troubles
+        self.outages = Outages(outcomes)
 
     def route(self, draft: Draft, route: Route) -> bool:
         """Give an exchange to every lane that wants it; False if none does."""
@@ -69,29 +78,74 @@ class Router:
         except Exception as error:
             self._troubles.note("exchange", f"an exchange could not be made of a call: {type(error).__name__}")
             return False
-        chosen: set[int] = set()
-        for planned in route.destinations:
-            destination = planned
-            try:
-                destination = self._ready(planned, redacted.exchange)
-                if self._wants(destination, redacted):
-                    if draft.recorder is not None:
-                        destination = cast("Recorder", draft.recorder).destination(destination)
-                    lane = self._lanes.of(destination)
-                    if id(lane) not in chosen:
-                        chosen.add(id(lane))
-                        self._enter(lane, destination, redacted)
-            except Exception as error:  # one inspector's trouble does not cost another its record
-                label = destination.inspector.label
-                self._troubles.note("routing", f"an exchange could not be given to {label}: {type(error).__name__}")
-        redacted.forget_records()
+
+        def choose(planned: Destination) -> Destination | None:
+            destination = self._ready(planned, redacted.exchange)
+            return destination if self._wants(destination, redacted) else None
+
+        exchange, recorder = redacted.exchange, draft.recorder
+        chosen = self._enter_all(redacted, fingerprint(exchange), route.destinations, choose, recorder)
+        if chosen and route.recovery is not None:
+            host = host_of(exchange.request.url)
+            self.outages.note(host, exchange, chosen, route.recovery, monotonic(), recorder)
         return bool(chosen)
 
-    def _enter(self, lane: Lane, destination: Destination, redacted: Redacted) -> None:
+    def announce(self, announcement: Announcement, addressees: Addressees) -> bool:
+        """Give a notice to every lane, or to those that it names; False if there is none. No match is asked."""
+        destinations, to = addressees.destinations, announcement.to
+        if to:
+            named = [destination for destination in destinations if destination.labels & {*to}]
+            if not named:
+                self._complain(to[0], destinations)
+            destinations = named
+        redacted = RedactedNotice(announcement.raw)
+
+        def choose(planned: Destination) -> Destination:
+            made = planned.making.get(self._troubles) if planned.making is not None else None
+            return made or planned
+
+        return bool(self._enter_all(redacted, notice_key(redacted.raw), destinations, choose, announcement.recorder))
+
+    def _complain(self, label: str, destinations: Sequence[Destination]) -> None:
+        """Tell of a label that nobody has: whoever sent the notice is not there any more to be told."""
+        known = frozenset(label for destination in destinations for label in destination.labels)
+        hint = nearest(label, known) if known else ""
+        why = f"no inspector has the label {shown(label)}{hint}"
+        self._troubles.note("unknown_label", f"a notice went to nobody: {why}")
+
+    def _enter_all(
+        self,
+        redacted: Redactable[Any],
+        key: str,
+        destinations: Sequence[Destination],
+        choose: Callable[[Destination], Destination | None],
+        recorder: object | None,
+    ) -> list[Destination]:
+        """Let each lane that is chosen have it once; return those who have it."""
+        chosen: dict[int, Destination] = {}
+        for planned in destinations:
+            try:
+                destination = choose(planned)
+                if destination is None:
+                    continue
+                wanting = destination
+                if recorder is not None:
+                    destination = cast("Recorder", recorder).destination(destination)
+                lane = self._lanes.of(destination)
+                if id(lane) not in chosen:
+                    chosen[id(lane)] = wanting
+                    self._enter(lane, destination, redacted, key)
+            except Exception as error:  # one inspector's trouble does not cost another its entry
+                label = planned.inspector.label
+                self._troubles.note("routing", f"an entry could not be given to {label}: {type(error).__name__}")
+        redacted.forget_records()
+        return list(chosen.values())
+
+    def _enter(self, lane: Lane, destination: Destination, redacted: Redactable[Any], key: str) -> None:
         try:
-            lane.route(destination, redacted, fingerprint(redacted.exchange), monotonic())
+            lane.route(destination, redacted, key, monotonic())
         except Exception as error:
-            self._troubles.note("redaction", f"redaction raised {type(error).__name__}; the exchange was not sent")
+            self._troubles.note("redaction", f"redaction raised {type(error).__name__}; the entry was not sent")
 
     def _ready(self, destination: Destination, exchange: Exchange) -> Destination:
         """Return a destination whose inspector is there; if this exchange may be the first one, it is made now."""

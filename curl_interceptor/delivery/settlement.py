@@ -37,6 +37,8 @@ class Settlement:
         self._breaker = breaker
         self.closed = False
         """The service called the endpoint gone: nothing is ever sent again."""
+        self.dead = ""
+        """What the endpoint said of itself when it took nothing; empty since it took something."""
         self.not_before = -inf
         """The service wants nothing before this time."""
         self.last_delivered = -inf
@@ -65,7 +67,7 @@ class Settlement:
         self._breaker.after(error, now)
         if error is None:
             self._drain_failures = self._throttled = 0
-            self.last_delivered = now
+            self.last_delivered, self.dead = now, ""
             stock.deliver(part.items, now)
             if part.plain:
                 stock.books.steps.take("plain", now)
@@ -116,6 +118,7 @@ class Settlement:
 
     def _bury(self, part: Part, why: str, *, gone: bool, trial: bool) -> None:
         stock = self._stock
+        self.dead = why
         if gone:
             self.closed = True
             stock.drop(part.items, "endpoint_gone")

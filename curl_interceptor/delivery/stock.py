@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .books import Books
 from .cooldown import CooldownWindows
 from .destination import Destination, LanePolicies
 from .digest import Digests
 from .item import Item, Part
-from .redacted import Headline, Redacted
+from .redacted import Headline, Redactable
 from .waiting import Waiting
 
 __all__ = ["HeldBack", "Lost", "Stock"]
@@ -21,7 +21,7 @@ class HeldBack(NamedTuple):
     """What the cooldown holds back: where it goes, and what it is redacted from once it goes out after all."""
 
     destination: Destination
-    what: Redacted | Headline
+    what: Redactable[Any] | Headline
 
 
 class Lost(NamedTuple):

@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 
 from .trouble import Elapsed, Trouble, describe
 
-__all__ = ["Deadline", "SocketStream", "Stream", "TlsStream", "dial", "is_quiet"]
+__all__ = ["Deadline", "SocketStream", "Stream", "TlsStream", "dial", "is_quiet", "wait"]
 
 CHUNK = 16_384
 
@@ -67,7 +67,7 @@ class SocketStream:
             try:
                 left = left[self._socket.send(left) :]
             except BlockingIOError:
-                _wait(self._socket, self.deadline.at, writing=True)
+                wait(self._socket, self.deadline.at, writing=True)
 
     def receive(self, size: int) -> bytes:
         """Return at least one byte and at most `size`; none at the end."""
@@ -75,7 +75,7 @@ class SocketStream:
             try:
                 return self._socket.recv(size)
             except BlockingIOError:
-                _wait(self._socket, self.deadline.at)
+                wait(self._socket, self.deadline.at)
 
     def close(self) -> None:
         """Close the socket."""
@@ -178,7 +178,7 @@ def _connect(family: int, kind: int, protocol: int, address: object, ends: float
         try:
             sock.connect(address)  # type: ignore[arg-type]
         except BlockingIOError:
-            _wait(sock, ends, writing=True)
+            wait(sock, ends, writing=True)
             if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(code, os.strerror(code)) from None
     except BaseException:
@@ -187,7 +187,8 @@ def _connect(family: int, kind: int, protocol: int, address: object, ends: float
     return sock
 
 
-def _wait(sock: socket.socket, ends: float, *, writing: bool = False) -> None:
+def wait(sock: socket.socket | int, ends: float, *, writing: bool = False) -> None:
+    """Wait until a socket, or another descriptor, can be read or written, or has an error; `Elapsed` at the end."""
     left = ends - time.monotonic()
     if left <= 0:
         raise Elapsed

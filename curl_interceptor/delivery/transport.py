@@ -6,6 +6,7 @@ in a thread at the moment of a fork would leave the child with a module that is 
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from ..errors import BadPayload, ConfigurationError, DeliveryError, Transient
 from ..inspectors.base import Answer, Payload
 from ..policies import TransportPolicy
 from . import guard
+from .apprise import AppriseTransport
+from .console import ConsoleTransport
 from .file import FileTransport
 from .http import AnswerReader, Target, post_request
 from .route import Connection, connect
@@ -141,15 +144,19 @@ class HttpTransport:
 
 
 class LoggerTransport:
-    """Writes each payload as one line to the logger and at the level of the address: `logging:my_app.calls:30`."""
+    """Writes each payload as one line to the logger of an address such as `logging:my_app.calls:30`.
+
+    The payload's headers may say another level, and what stands beside the text; see `LoggingInspector`.
+    """
 
     abandoned = False
     idle_since: float | None = None
 
     def __init__(self, address: str, policy: TransportPolicy) -> None:
-        name, _, level = address.partition(":")[2].rpartition(":")
+        # A name may hold colons; the level behind it, and the word for fields, do not.
+        name, _, level = address.partition(":")[2].removesuffix(":fields").rpartition(":")
         self._logger = logging.getLogger(name)
-        self._level = int(level)
+        self._level = int(level) if level.isdigit() else logging.WARNING
 
     def post(self, payload: Payload, timeout: float) -> Answer:
         """Write the body and answer 200.
@@ -159,7 +166,10 @@ class LoggerTransport:
         if guard.exiting and not self._logger.hasHandlers():
             return Answer(410, {})
         try:
-            self._logger.log(self._level, "%s", payload.body.decode("utf-8", "backslashreplace"))
+            beside = dict(payload.headers)
+            fields = {"call": json.loads(beside["call"])} if "call" in beside else None
+            line = payload.body.decode("utf-8", "backslashreplace")
+            self._logger.log(int(beside.get("level", self._level)), "%s", line, extra=fields)
             return Answer(200, {})
         except Exception as error:  # a handler's or a filter's
             trouble = type(error).__name__
@@ -188,6 +198,8 @@ _factories: dict[str, Factory] = {
     "https": HttpTransport,
     "logging": LoggerTransport,
     "file": FileTransport,
+    "console": ConsoleTransport,
+    "apprise": AppriseTransport,
 }
 
 

@@ -12,7 +12,7 @@ from .dialect import Dialect, Style
 from .quoting import is_line, quote
 from .shell import Shell, write
 
-__all__ = ["DIALECT", "render"]
+__all__ = ["DIALECT", "render", "wrapped"]
 
 _SHELL = Shell(quote, is_line)
 
@@ -20,6 +20,11 @@ _SHELL = Shell(quote, is_line)
 def render(record: Record, style: Style = "exact") -> str:
     """Return the record as a command; every style is printable ASCII, and `readable` alone has more than one line."""
     return write(record, style, _SHELL)
+
+
+def wrapped(record: Record, width: int) -> str:
+    """Return the exact command over lines of so many characters, broken between options and nowhere else."""
+    return write(record, "exact", _SHELL, width)
 
 
 DIALECT = Dialect("posix", render)

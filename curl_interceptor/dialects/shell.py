@@ -51,8 +51,11 @@ class Shell(NamedTuple):
     """Whether a body can be a word."""
 
 
-def write(record: Record, style: Style, shell: Shell) -> str:
-    """Return a record as a command of curl, or as a comment that says why there is none."""
+def write(record: Record, style: Style, shell: Shell, width: int | None = None) -> str:
+    """Return a record as a command of curl, or as a comment that says why there is none.
+
+    With a width, in characters, lines are broken where they would grow longer, and between two options only.
+    """
     request = understand(record)
     reason = obstacle(request, ARGUMENT_LIMIT)
     if reason:
@@ -60,14 +63,30 @@ def write(record: Record, style: Style, shell: Shell) -> str:
     found = list(options(request, style, shell.takes))
     if style == "readable":
         found.sort(key=lambda option: option.name != "url")  # what a reader looks for first
-    words = _words(found, style, shell.quote)
-    command = f"curl {(_BROKEN if style == 'readable' else ' ').join(words)}"
-    return f"{feed(request.body)} | {command}" if found[-1] is PIPED and request.body else command
+    words = ["curl", *_words(found, style, shell.quote)]
+    if found[-1] is PIPED and request.body:
+        words[0] = f"{feed(request.body)} | curl"
+    if width is not None:
+        return _filled(words, width)
+    return f"{words[0]} {(_BROKEN if style == 'readable' else ' ').join(words[1:])}"
 
 
 def _shown(request: Request) -> list[str]:
     """Return the words of a command without its body, not to be run."""
     return _words(options(request._replace(body=None), "exact", bool), "exact", show)
+
+
+def _filled(words: list[str], width: int) -> str:
+    """Return the words over lines that end where the next word would make them longer than the width."""
+    lines, room = [words[0]], width - len(words[0])
+    for word in words[1:]:
+        if len(word) + len(" ") + len(" \\") <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+            room = width - len("  ")
+        room -= len(word) + 1
+    return _BROKEN.join(lines)
 
 
 def _words(options: Iterable[Option], style: Style, quote: Callable[[str], str]) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from .apprise import AppriseInspector
 from .base import Answer, Entry, Inspector, Payload
+from .console import ConsoleInspector
 from .discord import DiscordInspector
 from .file import FileInspector
 from .googlechat import GoogleChatInspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .mattermost import MattermostInspector
+from .recognise import webhooks
 from .rocketchat import RocketChatInspector
 from .slack import SlackInspector
 from .teams import TeamsInspector
@@ -17,6 +20,8 @@ from .webhook import WebhookInspector
 
 __all__ = [
     "Answer",
+    "AppriseInspector",
+    "ConsoleInspector",
     "DiscordInspector",
     "Entry",
     "FileInspector",
@@ -31,4 +36,5 @@ __all__ = [
     "TeamsInspector",
     "TelegramInspector",
     "WebhookInspector",
+    "webhooks",
 ]

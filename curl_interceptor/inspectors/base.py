@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -14,15 +14,26 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
 from ..policies import check_callable, check_flag, check_policy
 from ..records.match import Matcher, Wanting, as_match
+from ..records.notice import Notice
 from ..records.record import Record
 from ..records.redaction import Redaction
 from .answers import json_object, longest, retry_after
 from .options import check_options
 
-__all__ = ["Answer", "Entry", "Inspector", "Payload", "check_url", "json_payload", "place_behind"]
+__all__ = [
+    "Answer",
+    "Entry",
+    "Inspector",
+    "Payload",
+    "check_url",
+    "json_payload",
+    "place_behind",
+    "several",
+    "strict_json",
+]
 
-Entry = Record
-"""What is delivered."""
+Entry = Record | Notice
+"""What is delivered: the record of a call, or a notice, which was sent by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +80,24 @@ class Answer:
 def json_payload(
     entries: Sequence[Entry], document: Any, *, content_type: str = "application/json", url: str | None = None
 ) -> Payload:
-    """Return a payload with a document as strict JSON: no NaN, and nothing that is not valid UTF-8."""
+    """Return a payload with a document as strict JSON; see `strict_json`."""
+    return Payload(tuple(entries), strict_json(document).encode("ascii"), content_type, url=url)
+
+
+# What JSON in ASCII holds: an escaped backslash, both halves of a letter, or one half, which is no letter.
+_ESCAPES = re.compile(r"\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(\\ud[89a-f][0-9a-f]{2})")
+
+
+def strict_json(document: Any) -> str:
+    """Return a document as JSON on one line of ASCII: no NaN, and no half of a letter, which no UTF-8 can hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it holds what JSON has not.
+    """
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return Payload(tuple(entries), text.encode("ascii"), content_type, url=url)
+    return _ESCAPES.sub(lambda found: "\\ufffd" if found[1] else found[0], text) if "\\ud" in text else text
 
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
@@ -117,6 +143,27 @@ def place_behind(url: str, **place: str | None) -> str:
     return urlunsplit(parts._replace(query="&".join(query)))
 
 
+def several(
+    owner: str, make: Callable[..., Inspector], addresses: Iterable[Any], options: Mapping[str, Any]
+) -> list[Inspector | None]:
+    """Return what is made of each address with the same options; see `Inspector.each`. `owner` is for the message."""
+    if isinstance(addresses, (str, bytes)) or not isinstance(addresses, Iterable):
+        raise ConfigurationError(f"{owner} takes a list of webhook URLs; for a single one make an inspector")
+    label = options.get("label")
+    known: set[str] = set()
+    found: list[Inspector | None] = []
+    for number, address in enumerate(addresses, 1):
+        if address is None or address == "":
+            found.append(None)
+            continue
+        inspector = make(address, **(options if label is None else {**options, "label": f"{label}-{number}"}))
+        if inspector.address in known:
+            raise ConfigurationError(f"{owner}: number {number} of the webhooks was named before; leave it out")
+        known.add(inspector.address)
+        found.append(inspector)
+    return found
+
+
 class Inspector:
     """A destination as the user names it. Pure: it sends nothing and keeps nothing.
 
@@ -149,6 +196,8 @@ class Inspector:
     """First word of the default label."""
     hosts: ClassVar[tuple[str, ...]] = ()
     """Hosts whose webhook URLs are recognised as this service's, those below them included."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """Schemes, such as `"pager"`, by which URLs of another package's inspector are recognised beside its `hosts`."""
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Delivery keywords that the service asks for, such as its rate limit; those of inspector and adapter win."""
 
@@ -184,9 +233,34 @@ class Inspector:
         return True
 
     @classmethod
-    def from_url(cls, url: str) -> Inspector:
+    def from_url(cls, url: str, **options: Any) -> Inspector:
         """Return the inspector for a bare webhook URL of one of the `hosts`, or refuse it without repeating it."""
-        return cls(url)
+        return cls(url, **options)
+
+    @classmethod
+    def each(cls, addresses: Iterable[str | tuple[Any, ...] | None], **options: Any) -> list[Inspector | None]:
+        """Return an inspector for each of several webhooks, all with the same options, to be given in their place.
+
+        Each has a lane of its own: one that is in trouble holds up no other. All of them get every record.
+
+        Parameters
+        ----------
+        addresses:
+            Webhook URLs; a tuple holds what a service takes instead, such as Telegram's token and chat. None and `""`
+            are off, like those among the inspectors of an adapter.
+        options:
+            What the inspector takes beside that. A label gets a number behind it, from 1.
+
+        Raises
+        ------
+        ConfigurationError
+            If one of them cannot be used, or is named twice.
+        """
+
+        def make(address: Any, **said: Any) -> Inspector:
+            return cls(*address, **said) if isinstance(address, tuple) else cls.from_url(address, **said)
+
+        return several(f"{cls.__name__}.each()", make, addresses, options)
 
     def check_address(self, address: str) -> str:
         """Return the address, or refuse it without repeating it."""

@@ -222,6 +222,8 @@ def _embed(message: Message, file: str) -> dict[str, Any]:
         embed["description"] = fence(message.command, "sh")
         if file:
             embed["description"] += f"\nThe whole command is in the file {in_code(file)}."
+    elif message.text:
+        embed["description"] = fence(unfenced(message.text))
     fields = [{"name": name, "value": in_code(value), "inline": len(value) <= 40} for name, value in message.facts] + [
         {"name": section.name, "value": fence(unfenced(section.text), section.language), "inline": False}
         for section in message.sections

@@ -1,4 +1,4 @@
-"""A record as a JSON document: what a webhook of one's own gets, and what a file keeps."""
+"""An entry as a JSON document: what a webhook of one's own gets, and what a file keeps."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..dialects import render
+from ..records.notice import Notice
 from ..records.record import Headers, Record
+from .base import Entry
 
 __all__ = ["document"]
 
 
-def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
-    """Return a record as a JSON document."""
+def document(entry: Entry, *, plain: bool = False) -> dict[str, Any]:
+    """Return an entry as a JSON document; its `"kind"` says of what. Plain is without what may be large."""
+    return _of_notice(entry, plain=plain) if isinstance(entry, Notice) else _of_record(entry, plain=plain)
+
+
+def _of_record(record: Record, *, plain: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "id": record.id,
+        "kind": "record",
         "curl": render(record),
         "method": _text(record.method),
         "url": _text(record.url),
@@ -43,6 +50,7 @@ def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
         facts["notes"] = [_text(note) for note in record.notes]
     if record.suppressed_since is not None:
         facts["suppressed_since"] = _time(record.suppressed_since)
+    facts["restore"] = _more(record, facts)
     if not plain:
         facts["request"] = {
             "headers": _headers(record.request_headers),
@@ -53,6 +61,60 @@ def document(record: Record, *, plain: bool = False) -> dict[str, Any]:
                 "headers": _headers(record.response_headers),
                 **_body(record.response_body, record.response_body_state, record.response_body_size),
             }
+    return facts
+
+
+def _more(record: Record, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what the other keys leave out or round, under the names of `Record`; see `restore`."""
+    values = {
+        "host": record.host,
+        "started": record.started,
+        "elapsed": record.elapsed if facts["elapsed"] != record.elapsed else None,
+        "duration": record.duration if facts["duration"] != record.duration else None,
+        "suppressed_since": record.suppressed_since,
+        "chunked": record.chunked,
+        "target": record.target,
+        "verify": None if record.verify is True else record.verify,
+        "cert": record.cert,
+        "proxies": record.proxies or None,
+        "timeout": record.timeout,
+        "context": record.context if len(facts["context"]) < len(record.context) else None,
+        "variables": record.variables if len(facts.get("variables", ())) < len(record.variables) else None,
+    }
+    return {name: plain for name, value in values.items() if (plain := _plain(value)) is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; None for what it does not have."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (bool, int, float)) else None
+
+
+def _of_notice(notice: Notice, *, plain: bool) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "id": notice.id,
+        "kind": notice.kind,
+        "level": notice.level,
+        "text": _text(notice.text),
+        "error": None
+        if notice.error is None
+        else {"type": _text(notice.error), "message": _text(notice.error_message or "")},
+        "caller": None if notice.caller is None else _text(notice.caller),
+        "started": _time(notice.started),
+        "fingerprint": _text(notice.fingerprint),
+        "suppressed": notice.suppressed,
+        "context": {_text(name): _text(value) for name, value in notice.context},
+    }
+    if notice.suppressed_since is not None:
+        facts["suppressed_since"] = _time(notice.suppressed_since)
+    if not plain:
+        facts["traceback"] = [_text(line) for line in notice.traceback.split("\n")] if notice.traceback else []
+        facts["extra"] = {_text(name): _text(value) for name, value in notice.extra}
     return facts
 
 

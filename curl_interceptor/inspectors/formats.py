@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..records.record import Record
+from ..records.notice import Notice
+from .base import Entry
 
 __all__ = ["FORMATS", "Format"]
 
@@ -20,7 +21,7 @@ class Format(NamedTuple):
     """Makes one body of documents, each of them JSON on one line."""
     most: int | None = None
     """How many documents one body may have; None where there is no bound."""
-    wrap: Callable[[Record, Any], Any] = lambda record, document: document
+    wrap: Callable[[Entry, Any], Any] = lambda entry, document: document
     """What stands around each document."""
 
 
@@ -37,20 +38,21 @@ def _lines(texts: Sequence[str]) -> str:
     return "".join(f"{text}\n" for text in texts)
 
 
-def _event(record: Record, document: Any) -> Document:
+def _event(entry: Entry, document: Any) -> Document:
     """Return an event of CloudEvents 1.0; a repeat has the same `id` and `source`, by which receivers know it."""
     event: Document = {
         "specversion": "1.0",
-        "id": record.id,
+        "id": entry.id,
         "source": "urn:curl-interceptor",
-        "type": "curl_interceptor.record",
+        "type": f"curl_interceptor.{entry.kind if isinstance(entry, Notice) else 'record'}",
         "datacontenttype": "application/json",
         "data": document,
     }
     if isinstance(document, dict):
         if document.get("started"):
             event["time"] = document["started"]
-        subject = f"{document.get('method', '')} {record.host}".strip()[:200]
+        subject = entry.outcome if isinstance(entry, Notice) else f"{document.get('method', '')} {entry.host}"
+        subject = subject.strip()[:200]
         if subject and subject.isascii() and subject.isprintable():
             event["subject"] = subject
     return event

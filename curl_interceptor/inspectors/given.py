@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +13,7 @@ from .lazy import LazyInspector
 from .logger import LoggingInspector
 from .options import is_off
 from .recognise import inspector_for
+from .shaped import has_shape, shaped
 
 __all__ = ["inspectors_from", "is_dotted_path", "load"]
 
@@ -27,29 +28,37 @@ def inspectors_from(given: Any) -> list[Inspector | None]:
     """
     if given == () or given == []:
         return [LoggingInspector()]
-    single = given is None or isinstance(given, (str, Inspector)) or callable(given)
+    single = given is None or isinstance(given, str) or has_shape(given) or callable(given)
     items: Iterable[Any] = (given,) if single else given
     if not isinstance(items, Iterable):
         raise ConfigurationError(f"inspectors must be a list of inspectors or webhook URLs, got {shown(given)}")
     found: list[Inspector | None] = []
-    for item in items:
+    for item in _flat(items):
         if isinstance(item, str) and is_dotted_path(item):
             item = load("inspectors", item)
         found.append(None if is_off(item) else _inspector(item))
     return found
 
 
+def _flat(items: Iterable[Any]) -> Iterator[Any]:
+    """Yield the items, and those of a list among them, such as `Inspector.each` returns."""
+    for item in items:
+        if isinstance(item, (list, tuple)):
+            yield from item
+        else:
+            yield item
+
+
 def _inspector(item: Any) -> Inspector:
-    if isinstance(item, (list, tuple)):
-        raise ConfigurationError("inspectors is a list in a list: say mount(session, *urls) or inspectors=urls")
     if isinstance(item, str):
         return inspector_for(item)
-    if isinstance(item, Inspector):
-        return item
+    if has_shape(item):
+        return shaped(item)
     if callable(item):
         return LazyInspector(item)
+    lacks = " without payloads(entries, *, plain)" if hasattr(item, "address") else ""
     raise ConfigurationError(
-        f"inspectors must be inspectors, webhook URLs, dotted paths or factories, got {shown(item)}"
+        f"inspectors must be inspectors, webhook URLs, dotted paths or factories, got {shown(item)}{lacks}"
     )
 
 

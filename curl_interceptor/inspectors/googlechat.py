@@ -142,6 +142,8 @@ def _lines(message: Message) -> list[str]:
     lines = [f"{_LIGHTS[message.level]} *{message.outcome}*{request}"]
     if message.command:
         lines.append(fence(_command(message)))
+    if message.text:
+        lines.append(_block(message.text))
     lines += [f"{name}: {_code(value)}" for name, value in message.facts]
     if message.origin:
         lines.append(_code(message.origin))

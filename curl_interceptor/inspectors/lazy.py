@@ -10,7 +10,9 @@ from ..errors import ConfigurationError
 from ..policies import check_callable
 from ..records.match import Matcher, Wanting
 from .base import Entry, Inspector, Payload
+from .plugins import plugins
 from .recognise import inspector_for
+from .shaped import has_shape, shaped
 
 __all__ = ["LazyInspector"]
 
@@ -49,6 +51,7 @@ class LazyInspector(Inspector):
     ) -> None:
         name = getattr(factory, "__qualname__", type(factory).__name__)
         check_callable(f"the factory {name}", factory)
+        plugins()  # a URL may want them, and importing in a thread while the process forks may hang the child
         self._factory = factory
         self._made: Inspector | None = None
         super().__init__(f"lazy:{next(_numbers)}", match=match, label=label)
@@ -64,6 +67,8 @@ class LazyInspector(Inspector):
             made = self._factory()
             if isinstance(made, str):
                 made = inspector_for(made)
+            if has_shape(made):
+                made = shaped(made)
             if not isinstance(made, Inspector) or isinstance(made, LazyInspector):
                 raise ConfigurationError(f"the factory must return an inspector or a webhook URL, not {_kind(made)}")
             self._made = made

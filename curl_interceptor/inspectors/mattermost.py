@@ -202,6 +202,8 @@ def _written(message: Message) -> str:
         lines.append(_code(message.request))
     if message.command:
         lines.append(fence(_kept_command(message.command), "sh"))
+    if message.text:
+        lines.append(fence(unfenced(_kept_text(message.text))))
     lines += [f"**{name}** {_code(value)}" for name, value in message.facts]
     if message.origin:
         lines.append(_code(message.origin))

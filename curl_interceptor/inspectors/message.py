@@ -13,22 +13,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ..dialects import render
 from ..dialects.quoting import is_line
+from ..records.notice import Level, Notice
 from ..records.record import Record
 from ..records.url import split
 from .base import Entry
 from .readable import body_text, is_json, shorten, visible
 
-__all__ = ["Fact", "Message", "Room", "Section", "describe", "fit", "pack"]
-
-Level = Literal["error", "warning", "info"]
+__all__ = ["Fact", "Message", "Room", "Section", "describe", "fit", "level_of", "pack"]
 
 _LONGEST_TITLE = 1_000
 _LONGEST_FACT = 1_000
 _LONGEST_SECTION = 4_000
+_LONGEST_TEXT = 8_000
+_LONGEST_HEADLINE = 150
 _LONGEST_LABEL = 100
 _MOST_LABELS = 12
 _READABLE_BODY = 1_000  # bytes of a body up to which the command shows it as well as any other place would
@@ -65,14 +66,17 @@ class Message:
     Parameters
     ----------
     entry: Whom it is about.
-    outcome: Status and its standard phrase, or the name of the exception: letters, digits, spaces and few others.
-    request: Method, host and path.
-    level: `"error"` for exceptions and 5xx, `"warning"` for 4xx, `"info"` for all else.
+    outcome: Status and its standard phrase, the name of the exception, or what kind of notice it is: letters, digits,
+        spaces and few others.
+    request: Method, host and path; of a notice its first line.
+    level: `"error"` for exceptions and 5xx, `"warning"` for 4xx, `"info"` for all else; of a notice as it says.
     when: Seconds since the epoch; None if they make no date.
     command: The curl command, on one line and without three backticks in a row. Empty where there is none.
+    text: What a notice says, in several lines perhaps, which stands where others have a command. Empty for a record,
+        and after `fit` where the title says it all.
     facts: The most important first.
     origin: Where it came from, as one line; may be empty.
-    sections: Response, then request body.
+    sections: Response, then request body; of a notice traceback, then extra values.
     whole: The whole command, if `command` had to be cut; empty otherwise.
     """
 
@@ -82,6 +86,7 @@ class Message:
     level: Level = "error"
     when: float | None = None
     command: str = ""
+    text: str = ""
     facts: tuple[Fact, ...] = ()
     origin: str = ""
     sections: tuple[Section, ...] = ()
@@ -94,9 +99,9 @@ class Message:
 
     @property
     def summary(self) -> str:
-        """Title, facts and origin, one a line."""
+        """Title, text, facts and origin, one a line."""
         facts = (f"{name}: {value}" for name, value in self.facts)
-        return "\n".join(line for line in (self.title, *facts, self.origin) if line)
+        return "\n".join(line for line in (self.title, self.text, *facts, self.origin) if line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +132,21 @@ class Room:
         """Return what a message costs: never more than `total` after `fit`, and never less than it takes."""
         parts: list[tuple[str, ...]] = [(message.title,), *message.facts]
         parts += [(section.name, section.text) for section in message.sections]
-        parts += [(text,) for text in (message.command, message.origin) if text]
+        parts += [(text,) for text in (message.command, message.text, message.origin) if text]
         return sum(self.cost(*part) for part in parts)
 
 
 def describe(entry: Entry) -> Message:
     """Return all that could be told about an entry."""
+    return _of_notice(entry) if isinstance(entry, Notice) else _of_record(entry)
+
+
+def _of_record(entry: Record) -> Message:
     return Message(
         entry,
         outcome=_outcome(entry),
         request=shorten(_request(entry), _LONGEST_TITLE),
-        level=_level(entry),
+        level=level_of(entry),
         when=entry.started if _date(entry.started) else None,
         command=_command(entry),
         facts=tuple(Fact(name, shorten(text, _LONGEST_FACT)) for name, text in _facts(entry) if text.strip()),
@@ -146,28 +155,48 @@ def describe(entry: Entry) -> Message:
     )
 
 
+def _of_notice(entry: Notice) -> Message:
+    said = visible((entry.text or entry.error_message or "")[: 2 * _LONGEST_TEXT], lines=True).strip()
+    return Message(
+        entry,
+        outcome=_NO_WORD.sub("" if entry.error else " ", entry.outcome).strip()[:60] or "Exception",
+        request=shorten(visible(said.partition("\n")[0].rstrip()), _LONGEST_HEADLINE),
+        level=level_of(entry),
+        when=entry.started if _date(entry.started) else None,
+        text=shorten(said, _LONGEST_TEXT),
+        facts=tuple(Fact(name, shorten(text, _LONGEST_FACT)) for name, text in _notice_facts(entry) if text.strip()),
+        origin=_origin(entry),
+        sections=tuple(_notice_sections(entry)),
+    )
+
+
 def fit(message: Message, room: Room) -> Message:
     """Return as much of a message as there is room for.
 
-    The title stays, cut at its end; then the command, whole; then facts, origin and sections, from the first to the
-    last, as long as there is room. A command that has none is cut at its body, or further, and says that it cannot be
-    run; it takes half of the room at most.
+    The title stays, cut at its end; then the command, whole, or the text; then facts, origin and sections, from the
+    first to the last, as long as there is room. A command that has none is cut at its body, or further, and says that
+    it cannot be run; it takes half of the room at most. A text that has none is cut to two thirds of the room.
     """
     outcome = shorten(message.outcome, min(room.title, max(0, room.total - room.frame)), room.measure)
     before = room.measure(f"{outcome} · ")
     request = shorten(message.request, min(room.title, room.total - room.frame) - before, room.measure)
-    fitted = replace(message, outcome=outcome, request=request, facts=(), origin="", sections=())
+    text = "" if message.text == request else message.text
+    fitted = replace(message, outcome=outcome, request=request, text="", facts=(), origin="", sections=())
     left = room.total - room.cost(fitted.title)
 
     if message.command and room.measure(message.command) > min(room.command, left - room.frame):
         cut = _cut_command(message, min(room.command, left // 2 - room.frame), room.measure)
         fitted = replace(fitted, command=cut, whole=message.command)
     space = _Space(room, left - (room.cost(fitted.command) if fitted.command else 0))
+    if room.measure(text) > min(room.command, left - room.frame):
+        text = shorten(text, min(room.command, left * 2 // 3 - room.frame), room.measure)
+    text = space.take(text, room.command)
     facts = tuple(fact._replace(value=space.take(fact.value, room.fact, fact.name)) for fact in message.facts)
     origin = space.take(message.origin, room.fact)
     sections = tuple(one._replace(text=space.take(one.text, room.section, one.name)) for one in message.sections)
     return replace(
         fitted,
+        text=text,
         facts=tuple(fact for fact in facts if fact.value),
         origin=origin,
         sections=tuple(section for section in sections if section.text),
@@ -227,10 +256,13 @@ def _request(record: Record) -> str:
     return visible(f"{record.method} {parts.authority}{parts.path}"[: 2 * _LONGEST_TITLE]).strip()
 
 
-def _level(record: Record) -> Level:
-    if record.error or (record.status or 0) >= 500:
+def level_of(entry: Entry) -> Level:
+    """Return how bad it is."""
+    if isinstance(entry, Notice):
+        return entry.level
+    if entry.error or (entry.status or 0) >= 500:
         return "error"
-    return "warning" if (record.status or 0) >= 400 else "info"
+    return "warning" if (entry.status or 0) >= 400 else "info"
 
 
 # The command.
@@ -251,7 +283,7 @@ def _cut_command(message: Message, most: int, measure: Callable[[str], int]) -> 
     The sentence at its end is an error of syntax to a shell, so what is pasted by mistake does nothing.
     """
     record, command = message.entry, message.command
-    if command.startswith("#"):
+    if command.startswith("#") or isinstance(record, Notice):
         return shorten(command, most, measure)
     framing = ("content-length", "transfer-encoding")
     headers = tuple(pair for pair in record.request_headers if pair[0].lower() not in framing)
@@ -289,7 +321,26 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     ]
 
 
-def _repeats(record: Record) -> str:
+def _notice_facts(notice: Notice) -> list[tuple[str, str]]:
+    error = notice.error or ""
+    if error and notice.text:  # else title and text say it
+        error = f"{error}: {notice.error_message or ''}"
+    return [
+        ("Error", visible(error[:_LONGEST_FACT]) if error != notice.outcome else ""),
+        ("Where", visible(notice.caller or "")),
+        ("Repeated", _repeats(notice)),
+        ("When", _date(notice.started, "%Y-%m-%d %H:%M:%S UTC")),
+    ]
+
+
+def _notice_sections(notice: Notice) -> list[Section]:
+    extra = "\n".join(f"{name}: {value}" for name, value in notice.extra)
+    texts = (("Traceback", notice.traceback), ("Extra", extra))
+    shown = ((name, visible(text[: 2 * _LONGEST_SECTION], lines=True).strip()) for name, text in texts)
+    return [Section(name, shorten(text, _LONGEST_SECTION)) for name, text in shown if text]
+
+
+def _repeats(record: Entry) -> str:
     """Say how often it happened since the cooldown let the last one through."""
     if not record.suppressed:
         return ""
@@ -327,7 +378,7 @@ def _own_reason(record: Record) -> str:
     return "" if reason.lower() == standard.lower() else visible(reason[:_LONGEST_FACT])
 
 
-def _origin(record: Record) -> str:
+def _origin(record: Entry) -> str:
     labels = dict(record.context)
     known = [labels.pop(name) for name in _ORIGINS if name in labels]
     others = [f"{name.replace('_', ' ')} {value}" for name, value in labels.items()]

@@ -13,7 +13,8 @@ __all__ = ["inspector_class", "names"]
 
 _NOT_INSPECTORS = frozenset(
     """
-    answers base document formats given lazy message multipart options quota readable recognise registry signature
+    answers base document formats given held lazy message multipart options plugins quota readable
+    recognise registry restore shaped signature
     """.split()  # noqa: SIM905
 )
 

@@ -189,6 +189,8 @@ def _written(message: Message) -> str:
         lines.append(in_code(_quiet(message.request)))
     if message.command:
         lines.append(fence(_quiet_command(message.command), "sh"))
+    if message.text:
+        lines.append(fence(unfenced(_quiet(message.text))))
     lines += [f"*{name}* {in_code(_quiet(value))}" for name, value in message.facts]
     if message.origin:
         lines.append(in_code(_quiet(message.origin)))

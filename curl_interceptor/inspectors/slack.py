@@ -191,6 +191,8 @@ def _body(message: Message) -> dict[str, Any]:
     elements = [_section(_code(message.request))] if message.request else []
     if message.command:
         elements.append(_preformatted(message.command))
+    if message.text:
+        elements.append(_preformatted(message.text))
     facts = [one for name, value in message.facts for one in (_bold(f"{name} "), _code(value), _plain("\n"))]
     if message.origin:
         facts.append(_code(message.origin))

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, DeliveryError, Throttled, Transient
 from ..policies import RateLimit
+from ..records.record import Record
 from .answers import json_object, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload
 from .message import Message, Room, describe, fit, pack
@@ -182,6 +183,8 @@ def _items(message: Message) -> list[dict[str, Any]]:
     items = [_text(title, size="Medium")]
     if message.command:
         items.append(_code_block(message.command, "sh"))
+    if message.text:
+        items.append(_code_block(message.text, ""))
     items += [
         _text([_run(f"{name}: ", isSubtle=True), *_runs(value, fontType="Monospace")], spacing="Small")
         for name, value in message.facts
@@ -198,7 +201,7 @@ def _plain(group: Sequence[Message]) -> list[dict[str, Any]]:
     """Return nothing but lines of text, for which schema 1.2 is enough."""
     elements = []
     for number, message in enumerate(group):
-        lines = [line for line in (*message.summary.split("\n"), _apart(message)) if line]
+        lines = [line for line in (*message.summary.split("\n"), _apart(message)) if line.strip()]
         elements += [_text(_runs(line, fontType="Monospace"), spacing="Small") for line in lines]
         if number:
             elements[-len(lines)] |= {"separator": True, "spacing": "Large"}
@@ -211,7 +214,11 @@ def _apart(message: Message) -> str:
     They stand between single quotes, and to close and open these amidst them says the same to every shell. Only where
     there are variables they may stand between double quotes.
     """
-    return message.command if message.entry.variables else _SPACES.sub(" ''", message.command)
+    return message.command if _has_variables(message.entry) else _SPACES.sub(" ''", message.command)
+
+
+def _has_variables(entry: Entry) -> bool:
+    return isinstance(entry, Record) and bool(entry.variables)
 
 
 def _payload(group: Sequence[Message], body: list[dict[str, Any]], plain: bool) -> Payload:
@@ -265,13 +272,15 @@ def _cost(text: str) -> int:
 
 
 def _plain_cost(text: str) -> int:
-    """Count the bytes of a text in a line, with its spaces apart."""
-    return _run_cost(text) + 2 * len(_SPACES.findall(text))
+    """Count the bytes of a text in lines, with its spaces apart."""
+    return _run_cost(text) + 2 * len(_SPACES.findall(text)) + _LINE * text.count("\n")
 
 
 def _run_cost(text: str) -> int:
     return len(_dumped(_runs(text, fontType="Monospace")))
 
 
+_LINE = 90  # bytes of the shape of a line
+
 _ROOM = Room(total=_BYTES - _ENVELOPE - 100, title=900, fact=900, section=2_600, frame=250, measure=_cost)
-_PLAIN_ROOM = Room(total=_BYTES - _ENVELOPE, title=600, fact=600, section=0, frame=90, measure=_plain_cost)
+_PLAIN_ROOM = Room(total=_BYTES - _ENVELOPE, title=600, fact=600, section=0, frame=_LINE, measure=_plain_cost)

@@ -118,7 +118,7 @@ class TelegramInspector(Inspector):
         super().__init__(f"{self._bot}/sendMessage?{urlencode({'chat_id': self._chat, **thread})}", **options)
 
     @classmethod
-    def from_url(cls, url: str) -> TelegramInspector:
+    def from_url(cls, url: str, **options: Any) -> TelegramInspector:
         """Return the inspector for `https://api.telegram.org/bot<token>/sendMessage?chat_id=<number>`."""
         parts = urlsplit(check_url("the URL of TelegramInspector", url))
         before, bot, after = parts.path.partition("/bot")
@@ -129,12 +129,10 @@ class TelegramInspector(Inspector):
                 "say TelegramInspector(token, chat_id), or give it as https://api.telegram.org/bot<token>/sendMessage?chat_id=<number>"
             )
         thread = query.get("message_thread_id", "")
-        return cls(
-            unquote(after.partition("/")[0]),
-            query["chat_id"],
-            message_thread_id=int(thread) if re.fullmatch("[0-9]{1,10}", thread) else None,
-            api_base=parts._replace(path=before, query="", fragment="").geturl(),
-        )
+        said: dict[str, Any] = {"api_base": parts._replace(path=before, query="", fragment="").geturl()}
+        if re.fullmatch("[0-9]{1,10}", thread):
+            said["message_thread_id"] = int(thread)
+        return cls(unquote(after.partition("/")[0]), query["chat_id"], **{**said, **options})
 
     def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:
         """Return messages of up to 4,096 characters, and one with a file for each command that is too long.
@@ -337,6 +335,8 @@ def _rich(group: Sequence[Message]) -> _Text:
         text.add("\n")
         if message.command:
             text.add(message.command, "pre", language="bash").add("\n")
+        if message.text:
+            text.add(message.text, "pre").add("\n")
         for name, value in message.facts:
             text.add(f"{name}: ").add(value, "code").add("\n")
         if message.origin:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..policies import check_callable, check_number, shown
-from .base import Entry, Inspector, Payload
+from .base import Entry, Inspector, Payload, strict_json
 from .document import document
 from .formats import FORMATS
 from .signature import Signature
@@ -109,15 +108,15 @@ class WebhookInspector(Inspector):
 
     def _text(self, entry: Entry, *, plain: bool) -> str:
         if not plain and self._template is not None:
-            text = _dumps(self._format.wrap(entry, self._template(entry)))
+            text = strict_json(self._format.wrap(entry, self._template(entry)))
             if len(text) < self._most - 2:
                 return text
         found = document(entry, plain=plain)
-        text = _dumps(self._format.wrap(entry, found))
+        text = strict_json(self._format.wrap(entry, found))
         if len(text) >= self._most - 2:
             found = document(entry, plain=True)
-            text = _dumps(self._format.wrap(entry, found))
-        return text if len(text) < self._most - 2 else _dumps(self._format.wrap(entry, _least(found)))
+            text = strict_json(self._format.wrap(entry, found))
+        return text if len(text) < self._most - 2 else strict_json(self._format.wrap(entry, _least(found)))
 
 
 INSPECTOR = WebhookInspector
@@ -126,14 +125,11 @@ INSPECTOR = WebhookInspector
 def _least(found: dict[str, Any]) -> dict[str, Any]:
     """Return what is left of a document where there is no room for its command."""
     values = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in found.items()}
-    if found["error"] is not None:
+    if found.get("error") is not None:
         values["error"] = {name: text[:_LONGEST] for name, text in found["error"].items()}
-    return {**values, "curl": _LEFT_OUT, "context": {}, "variables": {}, "notes": []}
-
-
-def _dumps(value: Any) -> str:
-    """Return strict JSON on one line: no NaN, and nothing that is not valid UTF-8."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    if found["kind"] != "record":
+        return {**values, "context": {}}
+    return {**values, "curl": _LEFT_OUT, "context": {}, "variables": {}, "notes": [], "restore": {}}
 
 
 def _checked(headers: Any) -> tuple[tuple[str, str], ...]:

@@ -74,6 +74,10 @@ class _Host:
         failed = sum(errors.values())
         return self._fine.value + failed, failed, errors
 
+    def outcomes(self) -> tuple[int, int]:
+        """How many succeeded, and how many had no answer or a 5xx."""
+        return self._fine.value, self._server_error.value + self._exception.value
+
     def stats(self, now: float) -> HostStats:
         calls, failed, errors = self._sums()
         minute, five = (self.window.rate(seconds, now, calls, failed) for seconds in (60.0, WINDOW))
@@ -137,6 +141,14 @@ class Calls:
         kept = {name: host for name, host in tuple(self._hosts.items()) if host.ends + WINDOW > now}
         if len(kept) < len(self._hosts):
             self._hosts, self._spelled = kept, {}
+
+    def outcomes(self, name: str) -> tuple[int, int] | None:
+        """Return how many calls to a host succeeded so far, and how many had no answer or a 5xx.
+
+        None for a host that has no place of its own. `name` is what `host_of` says.
+        """
+        host = self._hosts.get(name)
+        return None if host is None else host.outcomes()
 
     def stats(self, now: float | None = None) -> tuple[HostStats, ...]:
         """Return the figures of each host, in alphabetical order, and last of those without a place of their own."""

@@ -271,7 +271,7 @@ class Stats:
 
     Attributes
     ----------
-    accepted: Exchanges that passed the screen.
+    accepted: Exchanges that passed the screen, and notices.
     unmatched: Those that no inspector wanted.
     dropped: Those that were not taken in, by reason: `queue_full`, `bytes_full`, `shutdown`.
     queued: Those that wait.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["BodyState", "Exchange", "Failure", "RawHeaders", "RequestFacts", "ResponseFacts", "failure_of"]
+__all__ = ["BodyState", "Exchange", "Failure", "RawHeaders", "RequestFacts", "ResponseFacts", "Restored", "failure_of"]
 
 RawHeaders = tuple[tuple[Any, ...], ...]
 """Pairs of name and value, str or bytes; a longer tuple or list is a name with several values."""
@@ -93,6 +93,21 @@ def failure_of(
     return Failure(kinds[0], message, kinds)
 
 
+class Restored(NamedTuple):
+    """What a document tells of a record that does not follow from the facts of its exchange."""
+
+    id: str
+    host: str
+    fingerprint: str
+    suppressed: int = 0
+    suppressed_since: float | None = None
+    variables: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "Restored(not redacted, so not shown)"
+
+
 class Exchange(NamedTuple):
     """One outbound call: what was sent, and what came of it."""
 
@@ -111,6 +126,8 @@ class Exchange(NamedTuple):
     """Why urllib3 sent the request again, each time: a status, or the name of an exception."""
     peer: str | None = None
     """Address and port of the other end of the connection."""
+    restored: Restored | None = None
+    """Where it is made of a record's document and not of a call: what else the document tells."""
     notes: tuple[str, ...] = ()
     """What is not in it although it was there, in words of ours."""
 

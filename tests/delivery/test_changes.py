@@ -11,6 +11,7 @@ import time
 import pytest
 import requests
 from support.receiver import Receiver, hang, refused_url, status
+from support.waiting import until
 
 import curl_interceptor
 from curl_interceptor import (
@@ -43,13 +44,6 @@ def statuses(receiver: Receiver, path: str) -> list[int]:
     """The statuses of the records that were posted there, in order."""
     found = [json.loads(body) for body in receiver.bodies(path)]
     return [document["status"] for one in found for document in (one if isinstance(one, list) else [one])]
-
-
-def until(condition, timeout: float = 5.0) -> None:
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, f"it did not come true within {timeout} s"
-        time.sleep(0.005)
 
 
 # -- pausing ----------------------------------------------------------------------------------------------------------

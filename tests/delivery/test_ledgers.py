@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from curl_interceptor.delivery import transport, workers
+from curl_interceptor.delivery.announcement import Announcement, raw_notice
 from curl_interceptor.delivery.destination import plan_route
 from curl_interceptor.delivery.dispatcher import Dispatcher
 from curl_interceptor.errors import Transient
@@ -44,7 +45,7 @@ class Here(WebhookInspector):
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Exchanges come, the dispatcher does turns, webhooks and callables do what they want, and the pipeline ends."""
+    """Exchanges and notices come, the dispatcher does turns, webhooks and callables do as they like, and all ends."""
 
     @initialize(
         overflow=st.sampled_from(["newest", "oldest"]),
@@ -75,8 +76,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.offered = 0
         self.ended = False
 
-    def fallback(self, record) -> None:
-        if record.status == 500 or self.broken:
+    def fallback(self, entry) -> None:
+        if getattr(entry, "status", 0) == 500 or self.broken:
             raise RuntimeError
 
     @rule(status=st.sampled_from([200, 404, 500, 503]), size=st.sampled_from([100, 100, 6_000, 20_000]))
@@ -86,6 +87,12 @@ class LedgerMachine(RuleBasedStateMachine):
             recorder=None, ended=True, spent=None, end=lambda state: None, exchange=lambda: exchange
         )
         self.dispatcher.queue.offer((draft, self.route), size)
+        self.offered += 1
+
+    @rule(text=st.sampled_from(["a", "b"]), to=st.sampled_from([(), ("nobody",)]), size=st.sampled_from([100, 6_000]))
+    def say(self, text, to, size) -> None:
+        announcement = Announcement(raw_notice("message", text), to)
+        self.dispatcher.queue.offer((announcement, self.route), size)
         self.offered += 1
 
     @rule(status=st.sampled_from([200, 200, 200, 0, 400, 404, 410, 413, 429, 503]))

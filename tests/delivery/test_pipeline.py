@@ -13,6 +13,8 @@ from collections.abc import Callable
 import pytest
 import requests
 from support.receiver import Receiver, Reply, drip_body, garbage, hang, reset, slow, status, truncated
+from support.records import documents
+from support.waiting import books, until
 
 import curl_interceptor
 from curl_interceptor import (
@@ -43,33 +45,9 @@ QUICK = {
 }
 
 
-def documents(receiver: Receiver, path: str | None = None) -> list[dict]:
-    found = []
-    for body in receiver.bodies(path):
-        document = json.loads(body)
-        found += document if isinstance(document, list) else [document]
-    return found
-
-
 def numbers(receiver: Receiver, path: str | None = None) -> list[int]:
     """Which of the failures of `fail` were posted, in order."""
     return [int(document["url"].rpartition("=")[2]) for document in documents(receiver, path)]
-
-
-def until(condition: Callable[[], object], timeout: float = 5.0) -> float:
-    """Wait for it; return how long it took."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < timeout, f"it did not come true within {timeout} s"
-        time.sleep(0.005)
-    return time.monotonic() - began
-
-
-def books(pipeline: Pipeline):
-    """The books of the only lane, as soon as there is one."""
-    until(lambda: pipeline.stats().inspectors)
-    (lane,) = pipeline.stats().inspectors
-    return lane
 
 
 def our_threads() -> set[threading.Thread]:
@@ -124,7 +102,7 @@ def test_a_full_queue_drops_and_counts(session, receiver, fail, overflow):
     """
     What does not fit while the dispatcher lingers is dropped at the end that was asked for.
     """
-    pipeline = Pipeline(queue_size=5, overflow=overflow, linger=0.5)
+    pipeline = Pipeline(queue_size=5, overflow=overflow, linger=10)
     mount(session, pipeline, receiver.url(SECRET), batch=BatchPolicy(100, 0))
     fail(1)
     time.sleep(0.15)  # the first one may be on its way already
@@ -145,7 +123,7 @@ def test_a_queue_is_bounded_in_bytes(session, receiver, fail):
     """
     A few large bodies fill it; small ones find room afterwards.
     """
-    pipeline = Pipeline(queue_bytes=50_000, linger=0.5)
+    pipeline = Pipeline(queue_bytes=50_000, linger=10)
     mount(session, pipeline, receiver.url(SECRET))
     fail(5, body=b"x" * 20_000)
     stats = pipeline.stats()
@@ -237,14 +215,14 @@ def test_a_predicate_that_blocks_delays_no_caller_and_loses_nothing(session, rec
     The background waits for it, the app does not.
     """
     go_on = threading.Event()
-    match = Match(predicate=lambda record: go_on.wait(5))
+    match = Match(predicate=lambda record: go_on.wait(20))
     mount(session, pipeline, WebhookInspector(receiver.url(SECRET), match=match))
     fail(1)
     until(lambda: pipeline.stats().queued == 1 and our_threads())
     time.sleep(0.1)
     began = time.monotonic()
     fail(20)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     assert not pipeline.flush(0.1)
     go_on.set()
 
@@ -479,8 +457,8 @@ def test_workers_are_bounded_and_go_when_idle(session, receiver, fail, monkeypat
     assert most <= 4
     assert len(receiver.requests) == 40
 
-    until(lambda: pipeline.stats().threads == 1, 2)
-    until(lambda: len(our_threads() - before) == 1, 2)
+    until(lambda: pipeline.stats().threads == 1)
+    until(lambda: len(our_threads() - before) == 1)
     fail(1)
     assert pipeline.flush(5)
     pipeline.close(1)
@@ -530,7 +508,7 @@ def test_an_idle_lane_is_let_go_with_its_connection(session, receiver, pipeline,
     mount(session, pipeline, receiver.url(SECRET))
     fail(1)
     assert pipeline.flush(2)
-    until(lambda: not len(pipeline._dispatcher.lanes), 2)
+    until(lambda: not len(pipeline._dispatcher.lanes))
     assert pipeline.stats().delivered == 1
     fail(1)
     assert pipeline.flush(2)
@@ -653,7 +631,7 @@ def test_closing_a_pipeline_that_never_began(pipeline):
     began = time.monotonic()
 
     assert pipeline.close(5)
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize("answer", [hang(), drip_body()], ids=["hang", "drip"])

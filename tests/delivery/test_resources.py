@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict, deque
 from types import SimpleNamespace
 
 import pytest
+from support.waiting import until
 
 import curl_interceptor
 from curl_interceptor import BatchPolicy, Cooldown, Match, Redaction, TransportPolicy, WebhookInspector
@@ -20,13 +21,6 @@ from curl_interceptor.policies import PipelinePolicy
 from curl_interceptor.records.exchange import Exchange, RequestFacts, ResponseFacts
 
 QUICK = {"cooldown": None, "batch": BatchPolicy(1, 0)}
-
-
-def until(condition, timeout: float = 5.0) -> None:
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < timeout, f"it did not come true within {timeout} s"
-        time.sleep(0.005)
 
 
 # -- connections ------------------------------------------------------------------------------------------------------

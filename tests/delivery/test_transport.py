@@ -73,7 +73,7 @@ def trouble(url, timeout=0.3, policy=PLAIN, sent=None, kind=Transient):
     started = time.monotonic()
     with pytest.raises(kind) as caught:
         open_transport(url, policy).post(sent or payload(), timeout)
-    assert time.monotonic() - started < timeout + 0.25
+    assert time.monotonic() - started < timeout + 0.75
     error = caught.value
     assert error.__cause__ is None
     assert error.__context__ is None
@@ -333,9 +333,9 @@ class TestAnswer:
         post = open_transport(receiver.url("/hook"), PLAIN)
 
         started = time.monotonic()
-        answer = post.post(payload(), 2)
+        answer = post.post(payload(), 10)
 
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 5
         assert (answer.status, answer.complete) == (200, False)
         assert 64_000 < len(answer.body) <= 65_536
         assert post.idle_since is None
@@ -506,7 +506,7 @@ class TestDeadline:
         message = trouble(f"http://127.0.0.1:{full_listener}/hook", 5, policy)
 
         assert message == "connecting timed out after 0.2 s"
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2.5
 
     def test_connecting_ends_at_the_deadline(self, full_listener):
         """
@@ -521,13 +521,13 @@ class TestDeadline:
         ports = [full_listener, int(refused_url("").rpartition(":")[2]), receiver.port]
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        policy = TransportPolicy(connect=0.6, trust_env=False)
+        policy = TransportPolicy(connect=1.5, trust_env=False)
 
         started = time.monotonic()
         answer = open_transport(receiver.url(), policy).post(payload(), 5)
 
         assert answer.status == 200
-        assert 0.15 < time.monotonic() - started < 0.4
+        assert 0.45 < time.monotonic() - started < 1.3
 
     @pytest.fixture
     def full_listener(self):
@@ -831,7 +831,7 @@ class TestDescriptors:
 
     def wait_for_descriptors(self, wanted):
         """The receiver's ends live in this process, too; they take a moment."""
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 20
         while descriptors() > wanted and time.monotonic() < deadline:
             time.sleep(0.01)
         assert descriptors() <= wanted

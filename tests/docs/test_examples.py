@@ -72,7 +72,7 @@ def test_reference_lists_every_keyword():
     """
     page = (ROOT / "docs" / "reference" / "keywords.md").read_text("utf-8")
     listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
-    own = {"inspectors", "match", "capture", "redaction", "enabled", "pipeline"}
+    own = {"inspectors", "match", "capture", "redaction", "recovery", "enabled", "pipeline"}
 
     assert listed == own | DELIVERY_KEYWORDS | set(PipelinePolicy.__dataclass_fields__)
 

@@ -33,7 +33,7 @@ def test_a_clock_that_jumps_changes_nothing(api, receiver, jump):
         def now(cls, tz=None):
             return datetime.datetime.now(tz) + datetime.timedelta(seconds=shift[0])
     pybreaker.datetime = Clock                         # what it calls lives in C, below time.time
-    app = App(url, hook, batch=BatchPolicy(1, 0), retry=RetryPolicy(1, 0.1), breaker=BreakerPolicy(3, 0.3))
+    app = App(url, hook, batch=BatchPolicy(1, 0), retry=RetryPolicy(1, 0.1), breaker=BreakerPolicy(3, 0.3, 0.5))
     app.fail(5)
     app.until(lambda: app.lane.breaker == "open", 5)
     shift[0] = jump
@@ -160,3 +160,49 @@ def test_code_of_the_users_that_raises_costs_its_record_at_most(api, receiver, e
     assert "/hook/predicate" not in {request.target for request in receiver.requests}
     assert "visible-in-the-body" not in json.dumps(documents(receiver, "/hook/redaction"))
     assert told["errors"]["match"] == 5
+
+
+@pytest.mark.parametrize("how", ["every session is ours", "every adapter is ours"])
+def test_deliveries_are_never_captured(receiver, how):
+    """
+    Though all of requests is instrumented, everything is wanted, and the webhook lives on the app's own host and fails
+    at first.
+    """
+    receiver.script("/app", then=replies.status(500))
+    receiver.script("/hook", [replies.status(500)] * 3)
+    told = heard(
+        run(
+            """
+    import requests
+    import curl_interceptor
+    from curl_interceptor import BatchPolicy, CurlInterceptor, Match, RetryPolicy
+    adapter = CurlInterceptor(
+        inspectors=[hook], cooldown=None, batch=BatchPolicy(1, 0), retry=RetryPolicy(3, 0.05),
+        match=Match(statuses=range(100, 600), errors=True),
+    )
+    if how == "every session is ours":
+        made = requests.Session.__init__
+        def init(self):
+            made(self)
+            self.mount("http://", adapter)
+            self.mount("https://", adapter)
+        requests.Session.__init__ = init
+    else:
+        requests.sessions.HTTPAdapter = requests.adapters.HTTPAdapter = lambda *_, **__: adapter
+    from support.scenario import App
+    for number in range(20):
+        requests.get(app + f"?{number}")
+    assert adapter.flush(20), adapter.stats()
+    assert adapter.stats().balanced
+    import json
+    print(json.dumps([adapter.stats().accepted, adapter.stats().delivered]))
+""",
+            app=receiver.url("/app"),
+            hook=receiver.url("/hook"),
+            how=how,
+        )
+    )
+
+    assert told == [20, 20]
+    assert len([request for request in receiver.requests if request.target.startswith("/app")]) == 20
+    assert set(names(receiver, "/hook")) == {str(number) for number in range(20)}

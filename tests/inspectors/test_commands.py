@@ -73,7 +73,7 @@ def test_a_command_out_of_a_message_sends_what_the_app_sent(name, room, sent):
         (commands[title],) = service(name).commands(payload)
     # One that was cut is an error of syntax, at which a script ends.
     runnable = {title: command for title, command in commands.items() if "not runnable" not in command}
-    room.run("bash", list(runnable.values()))
+    room.run_in_any_order("bash", list(runnable.values()))
 
     verdicts = {title: judge(*sent[title]) for title in runnable}
     assert len(verdicts) > len(CASES) / 2
@@ -94,17 +94,17 @@ def test_every_shell_reads_a_command_that_was_made_fit_for_a_code_block(shell, r
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("name", ["mattermost", "rocketchat"])
+@pytest.mark.parametrize("name", ["mattermost", "rocketchat", "console"])
 def test_every_shell_reads_a_command_that_says_something_in_other_words(name, shell, room, sent):
     """
-    What keeps a service from reading a command changes nothing for any shell.
+    What keeps a service from reading a command changes nothing for any shell, nor do breaks between options.
     """
     records = {one.name: sent[one.name] for one in CALLS}
     commands = []
     for one, _ in records.values():
         (payload,) = service(name).make().payloads([one.record])
         commands += service(name).commands(payload)
-    room.run(shell, commands)
+    room.run_in_any_order(shell, commands)
 
     verdicts = {title: judge(*pair) for title, pair in records.items()}
     assert not {title: str(verdict) for title, verdict in verdicts.items() if not verdict}

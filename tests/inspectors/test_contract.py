@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import functools
+import itertools
 import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hostile_notices import NOTICES, notice, notices
 from support.hostile_records import RECORDS, records
 from support.services import service
 
@@ -17,33 +20,40 @@ from curl_interceptor.inspectors.message import describe
 from curl_interceptor.inspectors.registry import inspector_class, names
 from curl_interceptor.records.exchange import Exchange, Failure, RequestFacts, ResponseFacts
 from curl_interceptor.records.redaction import redact
+from curl_interceptor.testing import check_inspector
 
 every_inspector = pytest.mark.parametrize("name", names())
 rich_and_plain = pytest.mark.parametrize("plain", [False, True], ids=["rich", "plain"])
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def told(name, entries, plain=False):
     """Return the payloads of entries, all of which the service would take."""
-    rules = service(name)
-    payloads = rules.make().payloads(entries, plain=plain)
-    for payload in payloads:
-        rules.check(payload)
+    payloads = service(name).make().payloads(entries, plain=plain)
+    check(name, payloads)
     return payloads
 
 
-def same_command(command, record):
+def check(name, payloads):
+    for payload in payloads:
+        service(name).check(payload)
+
+
+def same_command(command, case):
     """Whether a command in a message is that of the record, or says that it cannot be run.
 
     A service may need it in other words: `$(printf '\\074')` is a "<", and quotes that hold nothing are nothing.
     """
-    if "not runnable" in command:
-        return True
-    return _plainer(command) in map(_plainer, (render(record), describe(record).command))
+    return "not runnable" in command or _plainer(command) in _commands(case)
+
+
+@functools.cache
+def _commands(case):
+    return {_plainer(render(RECORDS[case])), _plainer(describe(RECORDS[case]).command)}
 
 
 def _plainer(command):
     command = command.replace("'$(printf '\\074')'", "<").replace("'\\\\$(printf '\\074')'", "\\<")
+    command = command.replace(" \\\n  ", " ")
     return command.replace("''", "").replace('""', "")
 
 
@@ -75,46 +85,112 @@ def test_a_hostile_record_gives_a_message_that_the_service_takes(name, case, pla
     assert [payload.entries for payload in payloads] == [(record,)]
     commands = service(name).commands(payloads[0])
     assert len(commands) == 1
-    assert same_command(commands[0], record)
+    assert same_command(commands[0], case)
 
 
-@every_inspector
+class Batch:
+    """All hostile records at once, the usual one more than once, and what an inspector makes of them."""
+
+    cases = (*RECORDS, "usual", "usual")
+    entries = tuple(RECORDS[case] for case in cases)
+
+    def __init__(self, name, plain):
+        self.name = name
+        self.plain = plain
+        self.inspector = service(name).make()
+        self.payloads = self.ask()
+
+    def ask(self):
+        return self.inspector.payloads(self.entries, plain=self.plain)
+
+
+@pytest.fixture(scope="module", params=names())
+def batch_of(request):
+    """Make the batch of an inspector, once for each way of writing."""
+    return functools.cache(functools.partial(Batch, request.param))
+
+
 @rich_and_plain
-def test_a_batch_is_divided_without_a_loss(name, plain):
+def test_a_batch_is_divided_without_a_loss(batch_of, plain):
     """
     Each entry is in exactly one payload, in the order of the batch, and every payload is taken.
     """
-    entries = [*RECORDS.values()] * 2
-    payloads = told(name, entries, plain)
+    batch = batch_of(plain)
+    check(batch.name, batch.payloads)
 
-    found = [entry for payload in payloads for entry in payload.entries]
-    assert [id(entry) for entry in found] == [id(entry) for entry in entries]
-    commands = [command for payload in payloads for command in service(name).commands(payload)]
-    assert all(same_command(command, entry) for command, entry in zip(commands, entries, strict=True))
+    found = [entry for payload in batch.payloads for entry in payload.entries]
+    assert [id(entry) for entry in found] == [id(entry) for entry in batch.entries]
+    commands = [command for payload in batch.payloads for command in service(batch.name).commands(payload)]
+    assert all(same_command(command, case) for command, case in zip(commands, batch.cases, strict=True))
 
 
 @every_inspector
 @rich_and_plain
-@FEW
-@given(entries=st.lists(records(), min_size=1, max_size=4))
-def test_anything_gives_messages_that_the_service_takes(name, plain, entries):
+def test_hostile_notices_give_messages_that_the_service_takes(name, plain):
     """
-    Limits, markup and mentions hold for records of any content.
+    Whatever is sent by hand, its message is accepted, pings nobody, and is one message.
     """
+    for entry in NOTICES.values():
+        assert [payload.entries for payload in told(name, [entry], plain)] == [(entry,)]
+
+
+@every_inspector
+@rich_and_plain
+def test_a_message_says_what_was_to_be_said(name, plain):
+    """
+    The text of a notice is there, from its first line to its last, and where it comes from.
+    """
+    (payload,) = told(name, [notice(text="first\nsecond")], plain)
+
+    shown = service(name).text(payload)
+    for part in ("first", "second", "export.py"):
+        assert part in shown
+
+
+@every_inspector
+def test_a_report_says_what_was_raised_and_where(name):
+    """
+    A bug report shows the exception's class and text, and the place; a chat its traceback as well.
+    """
+    (payload,) = told(name, [NOTICES["report"]])
+
+    shown = service(name).text(payload)
+    for part in ("ValueError", "no such card", "export.py:42 in run"):
+        assert part in shown
+    assert "raise ValueError(card)" in shown or name == "logger"
+
+
+@every_inspector
+@rich_and_plain
+def test_records_and_notices_share_a_batch(name, plain):
+    """
+    Each entry of a mixed batch is in exactly one payload, in its order, and every payload is taken.
+    """
+    entries = [*RECORDS.values(), *NOTICES.values()]
+    entries = entries[::2] + entries[1::2]
     payloads = told(name, entries, plain)
 
     assert [id(entry) for payload in payloads for entry in payload.entries] == [id(entry) for entry in entries]
 
 
-@every_inspector
 @rich_and_plain
-def test_asked_twice_it_says_the_same(name, plain):
+def test_asked_twice_it_says_the_same(batch_of, plain):
     """
     A payload that is made again for a retry is the same, byte for byte.
     """
-    inspector, entries = service(name).make(), [*RECORDS.values()]
+    batch = batch_of(plain)
+    assert batch.ask() == batch.payloads
 
-    assert inspector.payloads(entries, plain=plain) == inspector.payloads(entries, plain=plain)
+
+@settings(max_examples=40)
+@given(entries=st.lists(records() | notices(), min_size=1, max_size=4))
+def test_anything_gives_messages_that_the_service_takes(entries):
+    """
+    Limits, markup and mentions of every service hold for records and notices of any content.
+    """
+    for name, plain in itertools.product(names(), (False, True)):
+        payloads = told(name, entries, plain)
+        assert [id(entry) for payload in payloads for entry in payload.entries] == [id(entry) for entry in entries]
 
 
 @every_inspector
@@ -172,3 +248,11 @@ def test_the_address_is_nowhere_but_in_the_post(name):
 
     for text in (inspector.label, repr(inspector), repr(payload), payload.body.decode("utf-8")):
         assert not path or path not in text
+
+
+@every_inspector
+def test_it_holds_what_is_asked_of_inspectors_of_others(name):
+    """
+    What `check_inspector` asks in the tests of another package, ours hold too.
+    """
+    check_inspector(service(name).make())

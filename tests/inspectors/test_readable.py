@@ -152,11 +152,11 @@ def test_a_huge_body_costs_no_more_than_its_head():
     A body of 16 MiB is looked at for as long as one of a few KB.
     """
     bodies = [b"[" * (1 << 24), b'{"a":"' + b"\\u00fc" * (1 << 21), b"\x00" * (1 << 24), b'"\\' * (1 << 23)]
-    started = time.perf_counter()
+    started = time.thread_time()
     for body in bodies:
         assert len(body_text(body, JSON, complete=True, most=1_000)) <= 1_000
 
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 @given(st.text("`ab\n", max_size=60))

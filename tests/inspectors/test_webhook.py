@@ -147,6 +147,17 @@ def test_where_a_template_fails_the_usual_document_goes(session, pipeline, recei
     assert "payloads() raised" in (lane.last_error or "")
 
 
+def test_half_a_letter_of_a_template_is_replaced():
+    """
+    JSON that no UTF-8 can hold would be refused by strict receivers; what only looks like that stays.
+    """
+    said = {"lone": "a\ud800b\udc00", "whole": "😀", "escaped": "\\ud800 \\\\ud800", "both": "\\\ud800"}
+    inspector = WebhookInspector(URL, template=lambda record: said)
+    found = json.loads(body(inspector, MANY[:1]))
+
+    assert found == {**said, "lone": "a\ufffdb\ufffd", "both": "\\\ufffd"}
+
+
 # Headers and signatures.
 
 

@@ -15,6 +15,7 @@ import requests
 from hypothesis import given
 from support.process import run
 from support.receiver import hang, status
+from support.waiting import until
 
 from curl_interceptor import (
     BatchPolicy,
@@ -36,14 +37,6 @@ from curl_interceptor.observe.stats import InspectorStats, QueueStats, Rate
 from observe.figures import pipelines
 
 AT_ONCE = {"cooldown": None, "batch": BatchPolicy(size=1, seconds=0.01)}
-
-
-def until(condition, seconds: float = 5.0) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never was so"
-        time.sleep(0.01)
 
 
 def the_inspector(pipeline: Pipeline) -> InspectorStats:
@@ -93,7 +86,7 @@ def test_a_failing_webhook_moves_its_figures(session, receiver, pipeline, api):
     assert found.last_minute.ratio == 1.0
     assert found.pending == 1
     assert found.oldest_age is not None
-    assert 0.05 <= found.oldest_age < 5
+    assert 0.05 <= found.oldest_age < 20
 
 
 def test_what_is_on_its_way_has_an_age_too(session, receiver, pipeline, api):
@@ -201,7 +194,7 @@ def test_queue_and_capture_are_told(session, receiver, pipeline, api):
     stats = pipeline.stats()
     assert stats.queue == QueueStats(0, 10_000, 0, 32_000_000)
     assert stats.capture.count == 6
-    assert 0 < stats.capture.longest < 0.2
+    assert 0 < stats.capture.longest < 2
     assert QueueStats(1, 10, 90, 100).utilization == 0.9
 
 

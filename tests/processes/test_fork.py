@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support import receiver as replies
 from support.process import run
-from support.records import names
+from support.records import documents, names
 
 
 @pytest.mark.parametrize("forks", [50, pytest.param(1_000, marks=pytest.mark.thorough)])
@@ -178,6 +178,52 @@ if __name__ == "__main__":
     assert sorted(names(receiver)) == ["child-0", "child-1", "child-2"]
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "pool",
+    ["context.Pool(2)", "context.Pool(2, maxtasksperchild=1)", "ProcessPoolExecutor(2, mp_context=context)"],
+    ids=["Pool", "Pool, one task a child", "ProcessPoolExecutor"],
+)
+def test_workers_of_a_pool_deliver_what_they_captured(api, receiver, tmp_path, method, pool):
+    """
+    A pool that is left to finish loses no record, however many calls its children made before they ended.
+    """
+    script = tmp_path / "app.py"
+    script.write_text(
+        f"""
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+import requests, curl_interceptor
+
+session = requests.Session()
+curl_interceptor.mount(session, {receiver.url("/hook")!r}, cooldown=None)
+
+def work(number):
+    session.get({api.url("/status/500")!r} + f"?{{number}}")
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context({method!r})
+    pool = {pool}
+    list(pool.map(work, range(6)))
+    if hasattr(pool, "shutdown"):
+        pool.shutdown()
+    else:
+        pool.close()
+        pool.join()
+""",
+        encoding="utf-8",
+    )
+    ended = run(
+        "import runpy, sys\nsys.path.insert(0, folder)\nimport app\nrunpy.run_path(path, run_name='__main__')",
+        path=str(script),
+        folder=str(tmp_path),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert sorted(names(receiver)) == [str(number) for number in range(6)]
+
+
 def test_a_signal_of_celery_ends_a_child_in_time(api, receiver):
     """
     Its children end by `os._exit` after `worker_process_shutdown`, and have half a second from there.
@@ -272,3 +318,26 @@ def test_our_threads_import_nothing(api, receiver):
     )
 
     assert (ended.status, ended.err, ended.out) == (0, "", "[]\n")
+
+
+def test_a_message_is_sent_by_the_process_that_sent_it(receiver):
+    """
+    A child's message arrives once, from the child, and the parent's from the parent.
+    """
+    ended = run(
+        """
+    import os
+    import curl_interceptor
+    adapter = curl_interceptor.CurlInterceptor(inspectors=hook, cooldown=None)
+    adapter.send_message("before the fork")
+    child = os.fork()
+    adapter.pipeline.send_message("from the child" if child == 0 else "from the parent")
+    if child:
+        os.waitpid(child, 0)
+""",
+        hook=receiver.url("/hook"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    texts = sorted(document["text"] for document in documents(receiver))
+    assert texts == ["before the fork", "from the child", "from the parent"]

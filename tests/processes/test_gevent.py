@@ -82,3 +82,45 @@ def test_everything_arrives_and_the_loop_goes_on(api, receiver, trouble, late):
     assert sorted(names(receiver, "/hook"), key=int) == [str(number) for number in range(400)]
     worst = json.loads(ended.out)
     assert max(worst["first"], worst["ours"]) < worst["plain"] + 0.1, worst
+
+
+def test_a_timeout_of_gevent_passes_through(api, receiver):
+    """
+    The very timeout that the app set ends its call, wherever it strikes; nothing stays locked, what follows arrives.
+    """
+    ended = run(
+        """
+    from gevent import monkey; monkey.patch_all()
+    import gevent, requests, curl_interceptor
+    from curl_interceptor import BatchPolicy
+    session = requests.Session()
+    adapter = curl_interceptor.mount(session, hook, cooldown=None, batch=BatchPolicy(1, 0))
+    struck = 0
+    def call(number):
+        global struck
+        own = requests.Session()
+        own.mount("http://", adapter)
+        for step in range(40):
+            timeout = gevent.Timeout((number * 40 + step) * 0.00002)
+            timeout.start()
+            try:
+                own.get(slow)
+                own.get(url)
+            except gevent.Timeout as caught:
+                assert caught is timeout
+                struck += 1
+            finally:
+                timeout.close()
+    gevent.joinall([gevent.spawn(call, number) for number in range(10)], raise_error=True)
+    session.get(url + "?after")
+    assert adapter.flush(5), adapter.stats()
+    assert adapter.stats().balanced, adapter.stats()
+    assert struck > 100, struck
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+        slow=api.url("/slow/5"),
+    )
+
+    assert (ended.status, ended.err) == (0, "")
+    assert names(receiver)[-1] == "after"

@@ -83,13 +83,23 @@ def test_a_stop_is_in_time_with_a_hung_webhook(api, receiver, tmp_path, kind):
     assert "Traceback" not in served.log
 
 
-def test_a_reload_loses_nothing(api, receiver, tmp_path):
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--preload"],
+        ["--worker-class", "gthread", "--threads", "4"],
+        pytest.param(["--worker-class", "gevent"], marks=needs("gevent")),
+    ],
+    ids=lambda options: " ".join(options) or "sync",
+)
+def test_a_reload_loses_nothing(api, receiver, tmp_path, options):
     """
     HUP replaces the workers; what the old ones had is delivered, and the new ones deliver too.
     """
     app = APP.format(hook=receiver.url("/hook"), url=api.url("/status/500"), options="", at_import="")
     (tmp_path / "app.py").write_text(app, encoding="utf-8")
-    with gunicorn(tmp_path, "--workers", "2") as served:
+    with gunicorn(tmp_path, "--workers", "2", *options) as served:
         served.wait_for("worker is ready", 2)
         before = {served.get(f"/{number}") for number in range(10)}
         served.send(signal.SIGHUP)

@@ -134,7 +134,8 @@ def test_a_removed_word_is_missed(word):
     """
     Without a word of the default set, secrets get out.
     """
-    assert missed(SECRETS, Redaction(remove=[word]))
+    rules = Redaction(remove=[word])
+    assert any(missed([one], rules) for one in SECRETS)
 
 
 @pytest.mark.parametrize("name", sorted(TOKENS))

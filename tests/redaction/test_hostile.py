@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -29,12 +30,15 @@ def fill(unit: str, size: int = SIZE) -> str:
 
 
 def seconds(text: str) -> float:
-    best = 60.0
-    for _ in range(3):
-        began = time.perf_counter()
-        redact_text(text, RULES)
-        best = min(best, time.perf_counter() - began)
-    return best
+    """What redaction takes of this thread's own time, whatever else the machine is at."""
+    began = time.thread_time()
+    redact_text(text, RULES)
+    return time.thread_time() - began
+
+
+def in_one_of_three(comparison: Callable[[], bool]) -> bool:
+    """Whether it holds once: a machine can only make things slower than they are."""
+    return any(comparison() for _ in range(3))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def harmless() -> float:
     """Harmless text of the same size: JSON and prose, of which nothing repeats."""
     rows = [{"id": n, "name": f"User {n}", "city": f"City {n * 7}", "at": f"2024-01-01 {n % 60}"} for n in range(900)]
     prose = " ".join(f"The author {n} signs page {n * 3} at the desk;" for n in range(1_600))
-    return (seconds(json.dumps(rows)[:SIZE]) + seconds(prose[:SIZE])) / 2
+    return min((seconds(json.dumps(rows)[:SIZE]) + seconds(prose[:SIZE])) / 2 for _ in range(3))
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=ascii)
@@ -50,9 +54,9 @@ def test_hostile_text_costs_at_most_twenty_times_harmless_text(unit, harmless):
     """
     A pattern that looked for the end of something again and again would take thousands of times as long.
     """
-    assert seconds(fill(unit)) < 20 * harmless
     inside = '{"x":"' + fill(unit).replace("\\", "").replace('"', "") + '"}'
-    assert seconds(inside) < 20 * harmless
+    for text in (fill(unit), inside):
+        assert in_one_of_three(lambda text=text: seconds(text) < 20 * harmless)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=ascii)
@@ -60,5 +64,5 @@ def test_time_is_linear(unit):
     """
     Four times the text takes at most ten times the time, measured where the constant part has no weight.
     """
-    small, large = seconds(fill(unit, SIZE // 2)), seconds(fill(unit, SIZE * 2))
-    assert large < 10 * small + 0.010
+    small, large = fill(unit, SIZE // 2), fill(unit, SIZE * 2)
+    assert in_one_of_three(lambda: seconds(large) < 10 * seconds(small) + 0.010)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from typing import Any
 
@@ -16,7 +17,12 @@ from .score import leaks
 
 DEFAULT = Redaction()
 SECRET = st.text(string.ascii_letters + string.digits + "._~+-!", min_size=10, max_size=40).filter(
-    lambda text: any(letter.isdigit() for letter in text) and "REDACTED" not in text and text[-1].isalnum()
+    lambda text: (
+        any(letter.isdigit() for letter in text)
+        and not re.fullmatch(r"-?[0-9]{1,9}\.[0-9]+", text)  # under a plural it is a count
+        and "REDACTED" not in text
+        and text[-1].isalnum()
+    )
 )
 NAME = st.sampled_from(FIELDS)
 PLAIN = st.recursive(

@@ -7,6 +7,7 @@ import pickle
 import re
 import shutil
 import subprocess
+from urllib.parse import quote
 
 import pytest
 from support.receiver import Receiver
@@ -59,12 +60,33 @@ def test_bare_key_and_code_are_secret_in_urls_only():
     assert redact_text('{"key": "abc", "code": "def"}', DEFAULT) == '{"key": "abc", "code": "def"}'
 
 
+@pytest.mark.parametrize("name", ["пароль", "Пароль", "ПАРОЛЬ", "密码", "db_密码", "contraseña", "Ключ"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda name: json.dumps({"a": 1, name: "s3cr3t-value"}),
+        lambda name: json.dumps({"a": 1, name: "s3cr3t-value"}, ensure_ascii=False),
+        lambda name: f"a=1&{quote(name)}=s3cr3t-value",
+        lambda name: f"see https://example.com/?{quote(name)}=s3cr3t-value and {'more words, ' * 20}",
+        lambda name: f"{name}: s3cr3t-value",
+        lambda name: f"<a><{name}>s3cr3t-value</{name}></a>",
+    ],
+    ids=["escaped JSON", "JSON", "form", "URL", "text", "XML"],
+)
+def test_names_in_other_scripts_hide(name, write):
+    """
+    A secret name that is not ASCII hides its value however it is encoded.
+    """
+    assert "s3cr3t" not in redact_text(write(name), Redaction(names=["ключ"]))
+
+
 def test_numbers_under_plurals_are_counts():
     """
-    `max_tokens: 256` stays, `tokens: [...]` does not.
+    `max_tokens: 256` stays, `tokens: [...]` does not, nor do ten digits, which count nothing.
     """
-    text = '{"max_tokens": 256, "tokens": ["abc", "def"]}'
-    assert json.loads(redact_text(text, DEFAULT)) == {"max_tokens": 256, "tokens": ["REDACTED", "REDACTED"]}
+    text = '{"max_tokens": 256, "tokens": ["abc", "def"], "passwords": 4111111111}'
+    hidden = {"max_tokens": 256, "tokens": ["REDACTED", "REDACTED"], "passwords": "REDACTED"}
+    assert json.loads(redact_text(text, DEFAULT)) == hidden
 
 
 @pytest.mark.parametrize("value", ["true", "false", "null", '""'])

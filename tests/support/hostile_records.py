@@ -11,7 +11,7 @@ from hypothesis import strategies
 
 from curl_interceptor import Record
 
-__all__ = ["BASE", "RECORDS", "record", "records"]
+__all__ = ["BASE", "RECORDS", "SAYINGS", "TEXTS", "record", "records"]
 
 BASE = Record(
     id="1",
@@ -71,7 +71,7 @@ def _said(text: str) -> Record:
     )
 
 
-_SAYINGS = {
+SAYINGS = {
     "pings": "@everyone @here <@1> <@!1> <@&1> <#1> <!here> <!channel> <!subteam^S1> <users/all> @all @channel",
     "a link": "https://example.com/unsubscribe?once=1 [click](https://example.com) <https://example.com|x>",
     "an invitation": "discord.gg/abc mailto:a@example.com tel:+123",
@@ -113,7 +113,7 @@ _SAYINGS = {
 
 RECORDS: dict[str, Record] = {
     "usual": BASE,
-    **{f"said: {name}": _said(text) for name, text in _SAYINGS.items()},
+    **{f"said: {name}": _said(text) for name, text in SAYINGS.items()},
     "body of 1 MB": record(sent=bytes(range(256)) * 4_096),
     "line of 1 MB": record(sent=b"ab" * 500_000),
     "backticks of 1 MB": record(sent=b"`" * 1_000_000),
@@ -191,10 +191,10 @@ RECORDS: dict[str, Record] = {
 """Each by what is wrong with it."""
 
 _ODD = "`*_~|<>@#[]()&'\"\\$!\n\r\t\x00\x1b\u202e\u200d\u3164\ud800é世👍 "
-_TEXTS = strategies.text(
+TEXTS = strategies.text(
     strategies.one_of(strategies.sampled_from(_ODD), strategies.characters(codec=None)), max_size=600
 ) | strategies.builds(lambda text, times: text * times, strategies.text(_ODD, max_size=9), strategies.integers(0, 900))
-_BODIES = _TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")) | strategies.binary(max_size=6_000)
+_BODIES = TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")) | strategies.binary(max_size=6_000)
 _BYTE_WISE = _BODIES.map(lambda body: body[:2_000].decode("latin-1"))
 
 
@@ -202,8 +202,8 @@ def records() -> strategies.SearchStrategy[Record]:
     """Return a strategy for records of any content."""
     return strategies.builds(
         record,
-        method=strategies.sampled_from(["GET", "POST", "HEAD"]) | _TEXTS,
-        url=_TEXTS.map(lambda text: f"https://api.example.com/{text}") | _TEXTS,
+        method=strategies.sampled_from(["GET", "POST", "HEAD"]) | TEXTS,
+        url=TEXTS.map(lambda text: f"https://api.example.com/{text}") | TEXTS,
         request_headers=strategies.lists(strategies.tuples(_BYTE_WISE, _BYTE_WISE), max_size=5).map(tuple),
         sent=_BODIES,
         received=_BODIES,
@@ -213,12 +213,12 @@ def records() -> strategies.SearchStrategy[Record]:
             strategies.tuples(strategies.just("Content-Type"), _BYTE_WISE | strategies.just("application/json")),
             max_size=1,
         ).map(tuple),
-        error=strategies.none() | _TEXTS,
-        error_message=strategies.none() | _TEXTS,
+        error=strategies.none() | TEXTS,
+        error_message=strategies.none() | TEXTS,
         started=strategies.floats(),
         elapsed=strategies.floats(),
         suppressed=strategies.integers(0, 10**6),
         suppressed_since=strategies.none() | strategies.floats(),
-        context=strategies.lists(strategies.tuples(_TEXTS, _TEXTS), max_size=4).map(tuple),
-        notes=strategies.lists(_TEXTS, max_size=2).map(tuple),
+        context=strategies.lists(strategies.tuples(TEXTS, TEXTS), max_size=4).map(tuple),
+        notes=strategies.lists(TEXTS, max_size=2).map(tuple),
     )

@@ -11,9 +11,13 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PATTERNS = DOCS / "patterns"
 
-_FRAMEWORK = re.compile(r"^ *(?:from|import) (django|flask)\b", re.MULTILINE)
-# Frameworks are no part of the tests' own requirements; the tox environment "frameworks" has them.
-_ABSENT = {name for name in ("django", "flask") if find_spec(name) is None}
+# What is no part of the tests' own requirements; the tox environments "frameworks" and "apprise" have it.
+_EXTRAS = {
+    "django": re.compile(r"^ *(?:from|import) django\b", re.MULTILINE),
+    "flask": re.compile(r"^ *(?:from|import) flask\b", re.MULTILINE),
+    "apprise": re.compile(r"\bAppriseInspector\("),
+}
+_ABSENT = [pattern for name, pattern in _EXTRAS.items() if find_spec(name) is None]
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -21,7 +25,7 @@ def examples(page: Path) -> list[str]:
     """The blocks of a page, each moved down to its own line, so that a traceback shows where it stands."""
     text = page.read_text("utf-8")
     blocks = ["\n" * text.count("\n", 0, found.start(1)) + found[1] for found in _BLOCK.finditer(text)]
-    return [block for block in blocks if not _ABSENT & set(_FRAMEWORK.findall(block))]
+    return [block for block in blocks if not any(pattern.search(block) for pattern in _ABSENT)]
 
 
 def run_examples(page: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,27 +39,59 @@ def environment(*folders: Path) -> dict[str, str]:
     return kept
 
 
-def run(script: str, *, timeout: float = 30.0, interrupt_after: float | None = None, **values: object) -> Ended:
+def run(script: str, *, timeout: float = 30.0, **values: object) -> Ended:
     """Run a script to its end; `values` stand under their names in it. One that hangs is killed and fails the test."""
+    return start(script, **values).end(timeout)
+
+
+def start(script: str, **values: object) -> Running:
+    """Start a script and let it run; `values` stand under their names in it."""
     preamble = "".join(f"{name} = {value!r}\n" for name, value in values.items())
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", preamble + textwrap.dedent(script)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's & has it ignored
+    return Running(
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", preamble + textwrap.dedent(script)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's & has it ignored
+        )
     )
-    try:
-        if interrupt_after is not None:
-            time.sleep(interrupt_after)
-            process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # its children hold the pipes open too
-        out, err = process.communicate(timeout=10)
-        raise AssertionError(f"the process hung for {timeout} s\n{out}\n{err}") from None
-    return Ended(time.monotonic() - started, process.returncode, out, err)
+
+
+class Running:
+    """A script at work; several of them may wait for their ends at once."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._started = time.monotonic()
+        self._lines: list[str] = []
+
+    def wait_for_line(self) -> str:
+        """Return the next line that it prints; what says nothing and does not end is killed."""
+        assert self._process.stdout
+        guard = threading.Timer(30.0, self._kill)
+        guard.start()
+        self._lines.append(self._process.stdout.readline())
+        guard.cancel()
+        return self._lines[-1]
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self, timeout: float = 30.0) -> Ended:
+        """Wait for its end; one that hangs is killed and fails the test."""
+        try:
+            out, err = self._process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            out, err = self._process.communicate(timeout=10)
+            raise AssertionError(f"the process hung for {timeout} s\n{out}\n{err}") from None
+        took = time.monotonic() - self._started
+        return Ended(took, self._process.returncode, "".join([*self._lines, out]), err)
+
+    def _kill(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)  # its children hold the pipes open too

@@ -242,7 +242,7 @@ class Receiver(Server):
         with self._lock:
             self._scripts[path] = (iter(replies), then)
 
-    def wait(self, count: int, timeout: float = 5.0) -> list[Request]:
+    def wait(self, count: int, timeout: float = 20.0) -> list[Request]:
         """Return the requests so far, as soon as there are `count` of them."""
         with self._changed:
             came = self._changed.wait_for(lambda: len(self._requests) >= count, timeout)
@@ -345,6 +345,18 @@ def drip_head(interval: float = 0.05) -> Reply:
 def drip_body(interval: float = 0.05, size: int = 10_000) -> Reply:
     """Send a body that takes for ever."""
     return drip(b"x" * size, interval, before=b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+
+
+def held(before: bytes, go_on: threading.Event, after: bytes) -> Reply:
+    """Send `before`, and `after` only when the test says so; a test that never does waits ten seconds for it."""
+
+    def play(connection: Connection) -> bool:
+        connection.sock.sendall(before)
+        go_on.wait(10)
+        connection.sock.sendall(after)
+        return True
+
+    return Reply(play)
 
 
 def reset() -> Reply:

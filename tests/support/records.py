@@ -7,16 +7,21 @@ from typing import Any
 
 from .receiver import Receiver
 
-__all__ = ["documents", "names"]
+__all__ = ["documents", "in_body", "names"]
 
 
 def documents(receiver: Receiver, path: str | None = None) -> list[dict[str, Any]]:
     """The records in all bodies so far, one by one or in lists, of all paths or one."""
     found: list[dict[str, Any]] = []
     for body in receiver.bodies(path):
-        document = json.loads(body)
-        found.extend(document if isinstance(document, list) else [document])
+        found.extend(in_body(body))
     return found
+
+
+def in_body(body: bytes) -> list[dict[str, Any]]:
+    """The records in one body."""
+    document = json.loads(body)
+    return document if isinstance(document, list) else [document]
 
 
 def names(receiver: Receiver, path: str | None = None) -> list[str]:

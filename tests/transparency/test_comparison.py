@@ -47,7 +47,8 @@ def place(tmp_path: Path) -> Place:
     sdist = tmp_path / "small-1.tar.gz"
     with tarfile.open(sdist, "w:gz") as archive:
         archive.add(folder, "small-1")
-    return Place(Suite("small", swap="session"), "1", sdist, Path(sys.executable))
+    suite = Suite("small", swap="session", arguments=("-p", "no:hypothesispytest"))  # what it does not use takes long
+    return Place(suite, "1", sdist, Path(sys.executable))
 
 
 def test_a_test_that_fails_with_ours_alone_is_found(place):

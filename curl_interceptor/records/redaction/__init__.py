@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .gate import redact, redact_text
+from .notices import redact_notice
 from .rules import UNREDACTED, Redaction
 
-__all__ = ["UNREDACTED", "Redaction", "redact", "redact_text"]
+__all__ = ["UNREDACTED", "Redaction", "redact", "redact_notice", "redact_text"]

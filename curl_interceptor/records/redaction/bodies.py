@@ -51,7 +51,7 @@ def redact_body(data: bytes, scan: Scan, *, content_type: str = "", coding: str 
     """
     if data[:2] == b"\x1f\x8b":
         return _compressed(data, scan, content_type, 31, whole)
-    names = {name.strip() for name in coding.lower().split(",") if name.strip()}
+    names = {name.strip() for name in coding.lower().split(",")} if coding else frozenset()
     if names & {"deflate", "zlib"} and not _is_text(data):
         return _compressed(data, scan, content_type, 15 if _has_zlib_head(data) else -15, whole)
     if (names & _UNKNOWN_CODINGS and not _is_text(data)) or data.startswith(_MAGIC):
@@ -110,10 +110,12 @@ def _plain(data: bytes, scan: Scan, content_type: str) -> bytes:
 
 def _wide_charset(data: bytes) -> str:
     """Return the charset of a text with several bytes a character, by its mark or its zeros; empty for others."""
+    head = data[:400]
+    if data.isascii() and b"\0" not in head:  # nearly always
+        return ""
     for mark, charset in _WIDE:
         if data.startswith(mark):
             return charset
-    head = data[:400]
     if head.count(0) * 5 < len(head) * 2 or len(head) < 8:
         return ""
     if not any(head[1::2]):

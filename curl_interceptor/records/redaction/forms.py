@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote, unquote_plus
 
+from .markers import is_marker
 from .scan import Scan, is_harmless
 
 __all__ = ["form", "is_form", "parameters"]
@@ -39,9 +40,9 @@ def _parameter(part: str, scan: Scan) -> str | None:
     name, mark, value = part.partition("=")
     if not value:
         return part if mark else _value(part, scan)
-    bare = _bare(name)
+    bare = _plain(name)
     if scan.rules.hides(bare, in_url=True):
-        plain = unquote_plus(value)
+        plain = _plain(value)
         shown = scan.hidden(bare, plain)
         if shown == plain:
             return part
@@ -53,21 +54,23 @@ def _parameter(part: str, scan: Scan) -> str | None:
     return f"{name}={_value(first, scan)}" + ("" if following is None else f";{following}")
 
 
-def _bare(name: str) -> str:
-    return unquote_plus(name) if "%" in name or "+" in name else name
+def _plain(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
 
 
 def _value(value: str, scan: Scan) -> str:
     """Look into a value: a URL, JSON, or a token may stand there."""
     if len(value) < 8 or is_harmless(value):
         return value
-    plain = unquote_plus(value) if "%" in value or "+" in value else value
+    plain = _plain(value)
     shown = scan.inside(plain)
     return value if shown == plain else _like(value, shown)
 
 
 def _like(value: str, shown: str) -> str:
     """Quote a changed value as it was quoted before."""
+    if is_marker(shown):
+        return shown
     safe = "".join(letter for letter in _LEFT_ALONE if letter in value)
     quoted = quote(shown, safe=safe, errors="surrogatepass")
     return quoted.replace("%20", "+") if "+" in value and unquote(value) != unquote_plus(value) else quoted

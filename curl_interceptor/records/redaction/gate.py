@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts
+from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts, Restored
 from ..fingerprint import fingerprint, path_shape
 from ..record import Headers, Record
 from ..url import Parts, split
@@ -15,16 +17,20 @@ from ..wire import decode, flatten, sent_headers
 from . import kinds, own, urls
 from .bodies import redact_body
 from .headers import secret_header
+from .markers import numbered
 from .rules import MARKER, UNREDACTED, Redaction, StrictRedaction
 from .scan import Scan
 
-__all__ = ["redact", "redact_text"]
+__all__ = ["Scrub", "redact", "redact_text"]
 
 _URLS = frozenset(["location", "referer", "content-location", "origin"])
 
 
 def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     """Return what may leave this process.
+
+    What a document tells of a record comes this way too: somebody may have written into it. A record of these or of
+    weaker rules comes out as it went in.
 
     Parameters
     ----------
@@ -33,13 +39,13 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
     id: Constant name of the record.
     """
     request, response, failure = exchange.request, exchange.response, exchange.failure
-    scrub = _Scrub(rules)
+    scrub = Scrub(rules)
     parts = split(request.url)
     url = scrub.url(parts)
     headers, chunked = sent_headers(request)
     sent, variables = scrub.request(_question(request, headers))
     got = scrub.message(_answer(response), "response") if response else _NOTHING
-    return Record(
+    record = Record(
         id=id,
         method=request.method,
         url=url,
@@ -72,11 +78,12 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         retried=exchange.retried,
         peer=exchange.peer,
     )
+    return record if exchange.restored is None else scrub.restored(record, exchange.restored)
 
 
 def redact_text(text: str, rules: Redaction) -> str:
     """Return what may be shown of a text of any kind, such as a log file or a body."""
-    return _Scrub(rules).content(text)
+    return Scrub(rules).content(text)
 
 
 class _Message(NamedTuple):
@@ -91,7 +98,7 @@ class _Message(NamedTuple):
 _NOTHING = _Message((), None, "none", None)
 
 
-class _Scrub:
+class Scrub:
     """The rules at work on one record, the user's callable included."""
 
     def __init__(self, rules: Redaction) -> None:
@@ -134,6 +141,23 @@ class _Scrub:
             return self.text(value)
         return self._also(self._scan.hidden(name, value))
 
+    def key(self, text: str) -> str:
+        """A text by which others are told apart; where none is shown, it is a number."""
+        return numbered(text) if self._strict else self.text(text)
+
+    def member(self, name: str, value: Any) -> str:
+        """A plain value that stands under a name, as a text: a container as JSON."""
+        if self._strict:
+            return MARKER
+        if not self._off:
+            # As a document of its own, so that the names inside of it count as well.
+            shown = self._also(kinds.content(json.dumps({name: value}, ensure_ascii=False), self._scan, ""))
+            try:
+                (value,) = json.loads(shown).values()
+            except (ValueError, AttributeError):  # the user's callable made something else of it
+                return MARKER
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
     def content(self, text: str) -> str:
         """A text that may be a document."""
         return text if self._off else MARKER if self._strict else self._also(kinds.content(text, self._scan, ""))
@@ -151,12 +175,28 @@ class _Scrub:
         headers, variables = _Variables(self._scan).put(message.headers, self.header)
         return shown._replace(headers=_with_length(headers, message, shown)), variables
 
+    def restored(self, record: Record, told: Restored) -> Record:
+        """The record as its document has it, where a text may stand that no call can have."""
+        return replace(
+            record,
+            method=self.text(record.method),
+            host=self.text(told.host),
+            error=None if record.error is None else self.text(record.error),
+            fingerprint=self.text(told.fingerprint),
+            suppressed=told.suppressed,
+            suppressed_since=told.suppressed_since,
+            variables=told.variables,
+            notes=tuple(dict.fromkeys([*map(self.text, told.notes), *record.notes])),
+            retried=tuple(map(self.text, record.retried)),
+            peer=None if record.peer is None else self.text(record.peer),
+        )
+
     def message(self, message: _Message, side: str, headers: Headers = ()) -> _Message:
         """One direction: headers, body, and the sizes that follow from it."""
         if self._off:
             return message
         shown = self._body(message, side, headers or message.headers)
-        plain = self._rules.plain_headers
+        plain = self._rules.plain
         kept = []
         for pair in message.headers:
             if pair in plain:
@@ -164,8 +204,9 @@ class _Scrub:
                 continue
             name, value = pair
             seen = self.header(name, value)
-            if seen == value and self._rules.also is None:
-                _remember(pair, plain)
+            # An address becomes a secret once it is ours.
+            if seen == value and self._rules.also is None and "//" not in value:
+                self._rules.remember_plain(name, value)
             if seen is not None:
                 kept.append((name, seen))
         return _Message(_with_length(tuple(kept), message, shown), *shown[1:])
@@ -280,8 +321,6 @@ class _Variables:
         return placeholder(name)
 
 
-_MOST_HEADERS = 1_000
-_LONGEST_HEADER = 500
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _NUMBER = re.compile(r"[0-9]{1,15}")
 
@@ -290,18 +329,12 @@ def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers
     """Say the length of the body that is there now: the former one would tell how long a secret is."""
     if before.body == after.body or after.size is None or before.size is None:
         return headers
-    former = str(before.size)
-    return tuple(
-        (name, str(after.size) if name.lower() == "content-length" and value.strip() == former else value)
-        for name, value in headers
-    )
+    former, size = str(before.size), str(after.size)
 
+    def said(name: str, value: str) -> str:
+        return size if name.lower() == "content-length" and value.strip() == former else value
 
-def _remember(pair: tuple[str, str], plain: set[tuple[str, str]]) -> None:
-    if len(plain) >= _MOST_HEADERS:
-        plain.clear()
-    if len(pair[1]) <= _LONGEST_HEADER and "//" not in pair[1]:  # an address becomes a secret once it is ours
-        plain.add(pair)
+    return tuple([(name, said(name, value) if former in value else value) for name, value in headers])
 
 
 def _question(request: RequestFacts, headers: Headers) -> _Message:

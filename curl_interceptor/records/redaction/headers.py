@@ -36,13 +36,17 @@ def set_cookies(value: str, scan: Scan) -> str:
     """Hide the values of cookies that are set; several may have been joined by commas."""
     if scan.drops():
         return ""
+    if "," not in value:
+        return _set_cookie(value, scan)
     found = _NEXT_COOKIE.split(value)
     joints = _NEXT_COOKIE.findall(value)
-    shown = []
-    for cookie in found:
-        first, semicolon, attributes = cookie.partition(";")
-        shown.append(f"{_cookie(first, scan)}{semicolon}{attributes}")
+    shown = [_set_cookie(cookie, scan) for cookie in found]
     return "".join(piece + joint for piece, joint in zip(shown, [*joints, ""], strict=True))
+
+
+def _set_cookie(cookie: str, scan: Scan) -> str:
+    first, semicolon, attributes = cookie.partition(";")
+    return f"{_cookie(first, scan)}{semicolon}{attributes}"
 
 
 def _cookie(part: str, scan: Scan) -> str:

@@ -19,8 +19,8 @@ __all__ = ["document", "is_json"]
 _START = re.compile(r"\s*[\[{\"]")
 # A string that is cut goes to the end, so that no quote is ever tried twice.
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)("|\\?\Z)(\s*:)?|[{}\[\],:\s]+|[^\s"{}\[\],:]+', re.DOTALL)
-# From the end of a name to its value, which is a string, another scalar, or the beginning of something larger.
-_MEMBER = re.compile(r'"\s*:\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|[{\[])')
+# A string, and if it is a name its value: a string, another scalar, or the beginning of something larger.
+_STRING = re.compile(r'([^"]*)"(?:\s*:\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|([{\[])))?')
 # A quote, a slash, or a letter that would show another way.
 _ESCAPED = re.compile(r'\\(?:["/\\]|u00[2-7])')
 _NAMES = frozenset(["name", "key", "header", "field", "param", "parameter", "property", "attribute", "id", "k", "n"])
@@ -46,7 +46,7 @@ def document(text: str, scan: Scan) -> tuple[str, bool]:
         sound = True
     except (ValueError, RecursionError):
         sound = False
-    edits = _around(found, text, scan) if sound and not escaped else None
+    edits = _around(found, text, scan) if sound and not escaped and "\\" not in "".join(found) else None
     return apply(text, _by_tokens(text, scan) if edits is None else edits), sound
 
 
@@ -68,35 +68,34 @@ def _around(found: list[str], text: str, scan: Scan) -> list[Edit] | None:
         place = subject.find(word)
         while place >= 0:
             start = text.rfind('"', 0, place) + 1
-            end = text.find('"', place)
-            if end < 0:
+            string = _STRING.match(text, start)
+            if string is None:
                 break
-            if start not in seen:
-                seen.add(start)
-                if not _edit_around(text, start, end, scan, edits):
-                    return None
-            place = subject.find(word, end)
+            if start not in seen and not _edit_around(text, string, scan, edits):
+                return None
+            seen.add(start)
+            place = subject.find(word, string.end(1))
     return list(edits.values())
 
 
-def _edit_around(text: str, start: int, end: int, scan: Scan, edits: dict[int, Edit]) -> bool:
-    """Look at one string; False if the tokens around it have to be known."""
-    content = text[start:end]
-    member = _MEMBER.match(text, end)
-    if member:
-        if not scan.rules.hides(content):
-            return True
-        if member.lastindex is None:
-            return False
-        first, last = member.span(member.lastindex)
-        edits[first] = _scalar_edit(text, first, last, content, scan, quoted=member.lastindex == 1)
+def _edit_around(text: str, string: re.Match[str], scan: Scan, edits: dict[int, Edit]) -> bool:
+    """Look at one string, which may be a name; False if the tokens around it have to be known."""
+    content, value, scalar, opener = string.groups()
+    hides = scan.rules.hides
+    if value is not None or scalar is not None:
+        if hides(content):
+            start, end = string.span(string.lastindex or 0)
+            edits[start] = _scalar_edit(text, start, end, content, scan, quoted=scalar is None)
         return True
-    if len(content) < 100 and scan.rules.hides(content):
+    if opener is not None:
+        return not hides(content)
+    if len(content) < 100 and hides(content):
         return False  # {"name": "db_password", "value": …}
+    start = string.start(1)
     if start not in edits:
         shown = _content(content, scan)
         if shown != content:
-            edits[start] = (start, end, shown)
+            edits[start] = (start, string.end(1), shown)
     return True
 
 
@@ -105,6 +104,8 @@ def _scalar_edit(text: str, start: int, end: int, name: str, scan: Scan, *, quot
     if not quoted:
         shown = raw if raw in _LITERALS else scan.hidden(name, raw)
         return (start, end, raw if shown == raw else f'"{shown}"')
+    if "\\" not in raw:
+        return (start, end, scan.hidden(name, raw))  # a part of it, at most, beside a marker
     plain = _unescaped(raw)
     shown = scan.hidden(name, plain)
     return (start, end, raw if shown == plain else _escaped(shown, raw))

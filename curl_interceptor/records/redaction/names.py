@@ -7,10 +7,12 @@ that `author`, `keyboard`, `max_tokens` and `token_count` are none.
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
+from urllib.parse import quote
 
-__all__ = ["ENDINGS", "EXACT", "IN_URLS", "PUBLIC", "counts", "ends_secret", "stems", "words"]
+__all__ = ["ENDINGS", "EXACT", "IN_URLS", "PUBLIC", "counts", "ends_secret", "foreign", "stems", "words"]
 
 _BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _DIGITS = "0123456789"
@@ -137,3 +139,10 @@ def stems(endings: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
     telling = {next((word for word in reversed(ending) if word not in _GENERAL), ending[-1]) for ending in endings}
     least = {word for word in telling if not any(other != word and other in word for other in telling)}
     return tuple(sorted(least))
+
+
+def foreign(stems: tuple[str, ...]) -> tuple[str, ...]:
+    """Return how the stems that are not ASCII may be written, in lower case: as they are, and as JSON and URLs do."""
+    cased = {form for stem in stems if not stem.isascii() for form in (stem, stem.upper(), stem.capitalize())}
+    written = {text.lower() for form in cased for text in (form, json.dumps(form)[1:-1], quote(form))}
+    return tuple(sorted(written))

@@ -9,13 +9,15 @@ from typing import Any
 
 from ...errors import ConfigurationError
 from ...policies import check_callable, check_flag
-from .markers import MARKER, numbered
-from .names import ENDINGS, EXACT, IN_URLS, ends_secret, stems, words
+from .markers import MARKER, is_marker, numbered
+from .names import ENDINGS, EXACT, IN_URLS, ends_secret, foreign, stems, words
 
 __all__ = ["MARKER", "UNREDACTED", "Redaction", "StrictRedaction"]
 
 _MODES = ("mask", "env", "drop")
 _KNOWN = 4_096  # names whose decision is remembered
+_MOST_PLAIN = 1_000
+_LONGEST_PLAIN = 500
 
 # What a proof can start from: these say how a message is framed and coded, and nothing of who sent it.
 _PLAIN_HEADERS = (
@@ -88,11 +90,13 @@ class Redaction:
     """Texts of which at least one stands, in lower case, in every secret name."""
     url_stems: tuple[str, ...] = field(init=False, repr=False, compare=False, default=())
     """The same for names of a query or a form."""
+    foreign: tuple[str, ...] = field(init=False, repr=False, compare=False, default=())
+    """The stems that are not ASCII, in each way to write them."""
     is_open: bool = field(init=False, repr=False, compare=False, default=False)
     """Whether there are patterns of the user's, so that nothing can be said of a text without searching it."""
     _known: dict[tuple[str, bool], bool] = field(init=False, repr=False, compare=False, default_factory=dict)
-    plain_headers: set[tuple[str, str]] = field(init=False, repr=False, compare=False, default_factory=set)
-    """Headers in which nothing was found: most of them come again with each call."""
+    plain: set[tuple[str, str]] = field(init=False, repr=False, compare=False, default_factory=set)
+    """Names and values of headers, and paths, in which nothing was found: most of them come again with each call."""
 
     def __post_init__(self) -> None:
         for title in ("names", "exact", "keep", "remove", "shapes"):
@@ -117,6 +121,7 @@ class Redaction:
         searched = self._endings | EXACT | frozenset((word,) for name in exact for word in words(name)[-1:])
         object.__setattr__(self, "stems", stems(searched))
         object.__setattr__(self, "url_stems", stems(searched | self._in_urls))
+        object.__setattr__(self, "foreign", foreign(self.stems))
         patterns = any(isinstance(name, re.Pattern) for name in self.names)
         object.__setattr__(self, "is_open", patterns or bool(self.shapes))
 
@@ -150,8 +155,17 @@ class Redaction:
             return True
         return (in_url and parts in self._in_urls) or ends_secret(parts, self._endings)
 
+    def remember_plain(self, name: str, value: str) -> None:
+        """Note down that nothing is to be hidden in this header, or in the path of this host."""
+        if len(self.plain) >= _MOST_PLAIN:
+            self.plain.clear()
+        if len(value) <= _LONGEST_PLAIN:
+            self.plain.add((name, value))
+
     def mark(self, secret: str) -> str:
-        """Return what stands in the place of a secret."""
+        """Return what stands in the place of a secret; a marker stays, so that its number does."""
+        if is_marker(secret):
+            return secret
         return numbered(secret) if self.numbered else MARKER
 
 

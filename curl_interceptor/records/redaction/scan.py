@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .markers import is_marker
+from .markers import MARKER, is_marker
 from .names import counts
 
 if TYPE_CHECKING:
@@ -34,13 +35,19 @@ _SCHEMES = _listed(
 _CARRIERS = ("authorization", "auth", "authentication", "bearer", "token")
 _HARMLESS = frozenset(["true", "false", "null", "none", "nil", "undefined", "yes", "no", '""', "''", "[]", "{}"])
 _LONGEST_HARMLESS = max(map(len, _HARMLESS))
-_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
+_DIGITS = "-0123456789"
+_NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,20})?")
 # What stands for a secret already: a variable of a shell, a template or GraphQL.
 _PLACEHOLDER = re.compile(r"\$\{?[A-Z][A-Z0-9_]{0,80}\}?|\{\{ ?[\w.]{1,80} ?\}\}|%\([A-Za-z_]{1,80}\)s|\*{3,100}")
+# Letters with which nothing harmless begins.
+_BEGINNINGS = frozenset(string.ascii_letters) - {MARKER[0]}
+_BEGINNINGS -= {letter for word in _HARMLESS for letter in word[0] + word[0].upper()}
 
 
 def is_harmless(value: str) -> bool:
     """Whether there is nothing to hide: an empty value, a boolean, a placeholder, or a marker of ours."""
+    if value[:1] in _BEGINNINGS:
+        return False
     bare = value.strip()
     if not bare or is_marker(bare) or (len(bare) <= _LONGEST_HARMLESS and bare.lower() in _HARMLESS):
         return True
@@ -89,7 +96,9 @@ class Scan:
 
     def hidden(self, name: str, value: str) -> str:
         """Return what may be shown of a value that stands under a secret name."""
-        if is_harmless(value) or (value[-1].isdigit() and _NUMBER.fullmatch(value) and counts(name)):
+        if value[:1] in _BEGINNINGS and " " not in value:  # most secrets
+            return self.rules.mark(value)
+        if is_harmless(value) or (value[0] in _DIGITS and _NUMBER.fullmatch(value) and counts(name)):
             return value
         if " " in value:
             scheme, _, rest = value.partition(" ")

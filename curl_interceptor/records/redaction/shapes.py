@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from .patterns import lazy
 
-__all__ = ["anchors", "hide", "is_plain", "runs_of"]
+__all__ = ["Gist", "anchors", "gist", "hide", "is_plain"]
 
 Mark = Callable[[str], str]
 
@@ -133,16 +134,26 @@ _STARTS = _by_start()
 _HEADS = frozenset(_STARTS)
 
 
-def runs_of(text: str) -> set[bytes]:
-    """Return the distinct runs of characters that names and tokens are made of."""
-    return set(text.encode("utf-8", "surrogatepass").translate(_RUNS).split())
+class Gist(NamedTuple):
+    """What a text repeats, once: most texts are several times as long."""
+
+    runs: set[bytes]
+    """The distinct runs of characters that names and tokens are made of."""
+    words: str
+    """All of them in lower case, to be searched."""
 
 
-def anchors(text: str, runs: set[bytes] | None = None) -> list[str]:
+def gist(text: str) -> Gist:
+    """Return what of a text has to be looked at."""
+    runs = set(text.encode("utf-8", "surrogatepass").translate(_RUNS).split())
+    return Gist(runs, b" ".join(runs).decode("ascii").lower())
+
+
+def anchors(text: str, seen: Gist | None = None) -> list[str]:
     """Return texts of which at least one stands in each secret that is known by its looks; empty for most texts."""
     if len(text) < _LEAST:
         return []
-    runs = runs_of(text) if runs is None else runs
+    runs, words = gist(text) if seen is None else seen
     longs = [run for run in runs if len(run) >= _LEAST]
     if not longs:
         return []
@@ -153,21 +164,16 @@ def anchors(text: str, runs: set[bytes] | None = None) -> list[str]:
     found = [literal for head in heads & _HEADS for literal in _STARTS[head] if literal in text]
     long_text = joined.decode("ascii")
     found += [literal for literal in _ANYWHERE if literal in long_text]
-    if "PRIVATE KEY" in text:
+    if "private" in words and "PRIVATE KEY" in text:
         found.append("PRIVATE KEY")
-    if b"/" in joined:
-        found += [host for host in _WEBHOOK_HOSTS if host in text]
+    if "/" in long_text:
+        found += [host for host in _WEBHOOK_HOSTS if host in long_text]
         found += {segment[1] for segment in _NAMED_SEGMENT.finditer(text)}
-    if b"." in joined:
-        found += {tail[0] for tail in _DISCORD_TAIL.finditer(text)}
-    return found + _scheme_anchors(text)
-
-
-def _scheme_anchors(text: str) -> list[str]:
-    lower = text.lower()
-    if not ("bearer" in lower or "basic" in lower or "token" in lower or "apikey" in lower):
-        return []
-    return list({scheme[1] for scheme in _SCHEME.finditer(text)})
+    if "." in long_text:
+        found += {tail[0] for tail in _DISCORD_TAIL.finditer(long_text)}
+    if "bearer" in words or "basic" in words or "token" in words or "apikey" in words:
+        found += {scheme[1] for scheme in _SCHEME.finditer(text)}
+    return found
 
 
 def is_plain(text: str) -> bool:

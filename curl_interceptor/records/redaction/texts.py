@@ -77,14 +77,19 @@ def anchors(text: str, rules: Redaction) -> list[str]:
 
     It is asked about everything, so it has to be quick: what a text repeats is looked at once.
     """
-    runs = shapes.runs_of(text)
-    names = b" ".join(runs).decode("utf-8", "replace").lower()
-    found = [stem for stem in (rules.url_stems if "=" in text or "%3" in text else rules.stems) if stem in names]
-    if "@" in text and "//" in text:
-        found += {userinfo[0] for userinfo in _USERINFO.finditer(text)}
-    if " -" in text or text[:1] == "-":
+    seen = shapes.gist(text)
+    words = seen.words
+    found = [stem for stem in (rules.url_stems if "=" in text or "%3" in words else rules.stems) if stem in words]
+    if not text.isascii() or "%" in words or ("\\" in text and "\\u" in text):
+        lower = text.lower()
+        found += [name for name in rules.foreign if name in lower]
+    if "//" in words:
+        found += own.found_in(text)
+        if "@" in text:
+            found += {userinfo[0] for userinfo in _USERINFO.finditer(text)}
+    if "-" in words and (" -" in text or text[0] == "-"):
         found += [option for option in _USER_OPTIONS if option in text]
-    return found + own.found_in(text) + shapes.anchors(text, runs)
+    return found + shapes.anchors(text, seen)
 
 
 def is_quiet(text: str, rules: Redaction) -> bool:

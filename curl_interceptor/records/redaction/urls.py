@@ -15,8 +15,8 @@ __all__ = ["in_text", "reference", "target"]
 # A password may hold characters that should have been quoted; a port is a number.
 _USERINFO = re.compile(r"(?:[^\s/?#@\"'<>]*@){1,20}|[^\s/?#@:\[\"'<>]{0,200}:(?![0-9]{1,5}[/?#])[^\s@\"'<>]{1,400}@")
 _IN_TEXT = re.compile(r"""(?<![a-zA-Z0-9+.-])([a-zA-Z][a-zA-Z0-9+.-]{0,20}:)?(\\?/\\?/)([^\s"'<>`\\]+)""")
+_PATH = ":path"
 _MATRIX = re.compile(r";([^;=/?]+)=([^;/?]+)")
-_PLAIN_PATH = re.compile(r"[\w/.-]*")
 
 
 def reference(url: str, scan: Scan) -> str:
@@ -37,7 +37,12 @@ def target(parts: Parts, scan: Scan) -> str:
     if own.is_ours(parts):
         return f"{parts.scheme}://{_hidden(parts, scan)}"
     # With the host in front, which tells whose path it is; a path alone could not be known for a webhook's.
-    bare = path(parts._replace(query="").join(), scan)
+    bare = f"{parts.scheme}://{parts.authority}{parts.path}" if parts.scheme else parts.path
+    if (_PATH, bare) not in scan.rules.plain:
+        shown = path(bare, scan)
+        if shown == bare:
+            scan.rules.remember_plain(_PATH, bare)
+        bare = shown
     if len(parts.query) < 2:
         return bare + parts.query
     query = parameters(parts.query[1:], scan)
@@ -80,7 +85,8 @@ def in_text(text: str, scan: Scan) -> str:
 
 def _hidden(parts: Parts, scan: Scan) -> str:
     """What is shown of an address of ours: where it is, and nothing that opens it."""
-    return f"{parts.authority}/{scan.rules.mark(parts.path + parts.query)}"
+    secret = (parts.path + parts.query).removeprefix("/")
+    return f"{parts.authority}/{scan.rules.mark(secret)}"
 
 
 def _query(query: str, scan: Scan) -> str:
