@@ -164,7 +164,7 @@ class Router:
         try:
             return destination.match.wants(redacted.exchange, ask, sampled=not destination.inspector.critical)
         except Exception as error:
-            self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
+            self._blame(label, error)
             return False
 
     def _answer(self, predicate: Predicate, record: Record, label: str) -> bool | None:
@@ -179,5 +179,8 @@ class Router:
         except BaseException as error:
             if is_for_us(error):
                 raise
-            self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
+            self._blame(label, error)
             return None
+
+    def _blame(self, label: str, error: BaseException) -> None:
+        self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")

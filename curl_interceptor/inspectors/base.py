@@ -271,7 +271,7 @@ class Inspector:
 
     def default_label(self) -> str:
         """Return a short name that tells the destinations of a process apart and tells nothing of the secret."""
-        digest = hashlib.sha256(self.address.encode("utf-8", "surrogatepass")).hexdigest()[:4]
+        digest = hashlib.sha256(self.address.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         return f"{self.kind}:{urlsplit(self.address).hostname}-{digest}"
 
     def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:

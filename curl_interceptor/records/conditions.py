@@ -71,10 +71,34 @@ def read_errors(value: Any) -> bool | frozenset[str]:
         if isinstance(item, type) and issubclass(item, BaseException):
             names.append(f"{item.__module__}.{item.__qualname__}")
         elif isinstance(item, str) and item.replace(".", "").replace("_", "").isalnum():
-            names.append(item)
+            names.append(item if "." in item else _known_error(item))
         else:
             raise ConfigurationError(f"match: errors must be True, False or exception classes, got {shown(value)}")
     return frozenset(names)
+
+
+def _known_error(name: str) -> str:
+    """Return the name of an exception without its module, if there is one of that name."""
+    known = {error.__name__ for error in _descendants(BaseException)}
+    if name in known:
+        return name
+    from difflib import get_close_matches  # for whoever made a mistake, so that nobody else waits for it
+
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    raise ConfigurationError(
+        f"match: errors names {shown(name)}, and there is no such exception"
+        + (f"; did you mean {close[0]!r}?" if close else "")
+        + "; one whose module is imported later needs its whole path, such as 'myapp.errors.Refused'"
+    )
+
+
+def _descendants(kind: type[BaseException]) -> set[type[BaseException]]:
+    found, ahead = {kind}, [kind]
+    while ahead:
+        new = set(type.__subclasses__(ahead.pop())) - found
+        found |= new
+        ahead += new
+    return found
 
 
 def read_methods(value: Any) -> frozenset[str]:

@@ -53,7 +53,7 @@ class Record:
     caller: Where in the app's code the call was made, such as "shop/views.py:42 in charge"; None unless that was asked
         for.
     variables: Pairs of a shell variable and the request header in which it stands for a secret (`mode="env"`).
-    notes: What redaction did to a body that the body itself does not tell.
+    notes: What was left out, and what redaction did to a body that the body itself does not tell.
     """
 
     id: str

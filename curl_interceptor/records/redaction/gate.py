@@ -74,7 +74,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         fingerprint=fingerprint(exchange if split(url).path == parts.path else _with_url(exchange, url)),
         context=tuple((scrub.text(name), scrub.label(name, value)) for name, value in exchange.context),
         variables=variables,
-        notes=tuple(scrub.notes),
+        notes=(*exchange.notes, *scrub.notes),
         retried=exchange.retried,
         peer=exchange.peer,
         caller=None if exchange.caller is None else scrub.text(exchange.caller),
