@@ -329,7 +329,7 @@ class Pipeline(SendsNotices):
             labels = self._claims.labels | {books.label for books in dispatcher.lanes.snapshot(monotonic())()}
         if label not in labels:
             hint = nearest(label, frozenset(labels)) if labels else ""
-            raise ConfigurationError(f"label: no inspector has the label {shown(label)}{hint}")
+            raise ConfigurationError(f"label: no inspector has the one that was given{hint}")
         return label
 
     def stats(self) -> Stats:
