@@ -289,7 +289,7 @@ def _enabled_by_environment() -> bool:
         return True
     if value in ("0", "false", "no", "off", "n", "f", "disabled"):
         return False
-    raise ConfigurationError(f"CURL_INTERCEPTOR_ENABLED in the environment must be 1 or 0, got {value!r}")
+    raise ConfigurationError("CURL_INTERCEPTOR_ENABLED in the environment must be 1 or 0, and is neither")
 
 
 def _check_arguments(kind: type[Capturing], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

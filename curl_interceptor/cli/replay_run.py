@@ -99,8 +99,8 @@ class Replay:
         """Deal with a batch; return why there is no use in going on, or nothing."""
         self._report.skips(batch)
         settled, outcome = True, Outcome(frozenset(), {}, frozenset(), frozenset())
-        if batch.exchanges:
-            self._redelivery.give(batch.exchanges)
+        if batch.entries:
+            self._redelivery.give(batch.entries)
             settled = self._settle(patience)
             outcome = self._redelivery.outcome()
         self._note(batch, outcome.delivered)
@@ -171,7 +171,7 @@ class Replay:
 
     def _rescue(self, batch: Batch | None) -> None:
         """Somebody ends it: put down what was delivered of the batch by now, the post under way included."""
-        if batch is not None and self._redelivery.given is batch.exchanges and self._progress.offset < batch.offset:
+        if batch is not None and self._redelivery.given is batch.entries and self._progress.offset < batch.offset:
             self._redelivery.wait(_RESCUE)
             self._note(batch, self._redelivery.outcome().delivered)
         self._state.save()

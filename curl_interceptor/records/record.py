@@ -6,7 +6,9 @@ Whatever takes a `Record` cannot leak a secret by accident, since `redact` is th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from .exchange import BodyState
@@ -106,4 +108,11 @@ class Record:
 
     def telling(self, suppressed: int, since: float | None) -> Record:
         """Return this record with the count of equals that the cooldown held back."""
-        return replace(self, suppressed=suppressed, suppressed_since=since)
+        values = list(_values(self))  # `dataclasses.replace` takes twice as long
+        values[_SUPPRESSED : _SUPPRESSED + 2] = suppressed, since
+        return Record(*values)
+
+
+_names = [field.name for field in fields(Record)]
+_values: Callable[[Record], tuple[Any, ...]] = attrgetter(*_names)
+_SUPPRESSED = _names.index("suppressed")  # and behind it, since when

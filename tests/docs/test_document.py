@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from support.hostile_notices import notice
 from support.hostile_records import record
-from support.pages import DOCS, rows
+from support.pages import DOCS, rows, sections
 
 from curl_interceptor.inspectors.document import document
 
@@ -14,6 +15,7 @@ def test_reference_lists_every_key_of_a_document():
     """
     Each key has its line; so have those inside of `restore`.
     """
+    report = document(notice(suppressed=1, suppressed_since=1.0))
     full = document(
         record(
             retried=("503",),
@@ -29,9 +31,12 @@ def test_reference_lists_every_key_of_a_document():
             proxies=(("all", "http://p"),),
         )
     )
-    listed = [set(re.findall(r"`(\w+)`", row[0])) for row in rows((DOCS / "reference" / "document.md").read_text())]
-    (inner,) = [row[1] for row in rows((DOCS / "reference" / "document.md").read_text()) if row[0] == "`restore`"]
+    tables = sections(DOCS / "reference" / "document.md")
+    table = rows(tables["Of a record"])
+    (inner,) = [row[1] for row in table if row[0] == "`restore`"]
 
-    assert set().union(*listed) == set(full)
+    assert {name for row in table for name in re.findall(r"`(\w+)`", row[0])} == set(full)
+    notices = {name for row in rows(tables["Of a notice"]) for name in re.findall(r"`(\w+)`", row[0])}
+    assert notices == set(report)
     times = {"started", "elapsed", "duration", "suppressed_since"}
     assert set(full["restore"]) - times <= set(re.findall(r"`(\w+)`", inner))

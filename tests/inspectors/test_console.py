@@ -125,7 +125,7 @@ def test_nothing_of_others_steers_the_terminal(case, order):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"stream": "console"}, "stream must be one of text, got 'console'"),
+        ({"stream": "console"}, "stream must be one of text, got a str"),
         ({"stream": None}, "stream must be one of text"),
         ({"stream": io.BytesIO()}, "not of bytes"),
         ({"order": "random"}, "order must be 'calls' or 'events'"),

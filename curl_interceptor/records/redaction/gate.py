@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts, Restored
 from ..fingerprint import fingerprint, path_shape
+from ..patterns import lazy
 from ..record import Headers, Record
 from ..url import Parts, split
 from ..variables import name_for, placeholder
@@ -322,7 +322,7 @@ class _Variables:
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
-_NUMBER = re.compile(r"[0-9]{1,15}")
+_NUMBER = lazy(r"[0-9]{1,15}")
 
 
 def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers:
