@@ -24,7 +24,7 @@ from .delivery.pipeline import Off, Pipeline, default_pipeline, no_pipeline
 from .errors import ConfigurationError
 from .inspectors.base import Inspector
 from .inspectors.given import inspectors_from
-from .inspectors.options import DELIVERY_KEYWORDS, check_options, nearest
+from .inspectors.options import DELIVERY_KEYWORDS, check_options, count_off, nearest
 from .observe.stats import Stats
 from .policies import CapturePolicy, PipelinePolicy, check_flag, check_number, check_policy, shown
 from .records.match import Match, Matcher, Wanting, as_match
@@ -73,9 +73,10 @@ class _Plan:
             check_number("recovery", recovery, minimum=0, maximum=86_400, unit="seconds")
         check_options("CurlInterceptor", options)
         # A factory is asked once, also if the plan changes: what stands for it stays.
-        found = inspectors_from(inspectors)
-        self.asked["inspectors"] = self.inspectors = [inspector for inspector in found if inspector is not None]
+        self.asked["inspectors"] = found = inspectors_from(inspectors)
+        self.inspectors = [inspector for inspector in found if inspector is not None]
         self.off = len(found) - len(self.inspectors)
+        self.off += sum(map(count_off, (options, *(inspector.options for inspector in self.inspectors))))
         self.route = plan_route(self.inspectors, match=match, redaction=redaction, options=options, recovery=recovery)
 
 
@@ -103,8 +104,7 @@ class _Settings:
             raise ConfigurationError("inspectors would leave none; to capture nothing say adapter.pause()")
         self.pipeline.register(plan.route, self.claims)
         self.plan = plan
-        if "inspectors" in changes:
-            self.off.count = plan.off
+        self.off.count = plan.off
         self.capture.change(plan.route.screen, plan.capture, self.pipeline.sink(plan.route))
 
 
@@ -172,13 +172,13 @@ class Capturing(SendsNotices):
         """The inspectors of this adapter; `initialized` says of each whether its factory has made it."""
         return () if self._curl_interceptor is None else tuple(self._curl_interceptor.plan.inspectors)
 
-    def _announce(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
+    def _announce_notice(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
         settings = self._curl_interceptor
         return settings is not None and settings.pipeline.announce(raw, to, settings.route)
 
-    def _count_unsent(self) -> None:
+    def _count_unsent_notice(self) -> None:
         if self._curl_interceptor is not None:
-            self._curl_interceptor.pipeline._count_unsent()
+            self._curl_interceptor.pipeline._count_unsent_notice()
 
     def configure(self, **changes: Any) -> None:
         """Change keywords while the adapter is in use; those that are not named stay as they are.
@@ -289,7 +289,7 @@ def _enabled_by_environment() -> bool:
         return True
     if value in ("0", "false", "no", "off", "n", "f", "disabled"):
         return False
-    raise ConfigurationError(f"CURL_INTERCEPTOR_ENABLED in the environment must be 1 or 0, got {value!r}")
+    raise ConfigurationError("CURL_INTERCEPTOR_ENABLED in the environment must be 1 or 0, and is neither")
 
 
 def _check_arguments(kind: type[Capturing], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import ast
 import functools
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,22 @@ def test_the_front_door_is_complete():
         if not name.startswith("_") and type(value).__name__ != "module" and name != "annotations"
     }
     assert public | {"__version__"} == set(curl_interceptor.__all__)
+
+
+def test_every_file_has_its_line_on_the_page():
+    """
+    The page on the architecture lists each file of each room, and none that is not there.
+    """
+    page = (ROOT.parent / "docs" / "explanation" / "architecture.md").read_text("utf-8")
+    rooms = dict(re.findall(r"^### (\S+)\n((?:\|.*\n)+)", page, re.MULTILINE))
+    listed = {
+        f"{room}/{name}.py"
+        for room, table in rooms.items()
+        for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", cell)
+    }
+    there = {path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py") if path.stem != "__init__"}
+
+    assert listed == {path for path in there if "/" in path}
+    for path in there - listed:
+        assert path in page or path in ("__main__.py", "version.py"), f"{path} is not on the page"

@@ -175,7 +175,7 @@ def test_a_switch_is_on_or_off(kind, name, value):
         *[("capture", value) for value in (5, False, {})],
         *[("redaction", value) for value in (None, False, Redaction, {})],
         *[("pipeline", value) for value in (5, Pipeline)],
-        *[("fallbacks", value) for value in (5, [5], {"a": 1}, [WebhookInspector], [None])],
+        *[("fallbacks", value) for value in (5, [5], {"a": 1}, [WebhookInspector], b"", [[]])],
         ("batch", BatchPolicy),
         ("batch", Cooldown()),
         ("batch", Unreadable()),

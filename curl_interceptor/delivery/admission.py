@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from math import inf
 from typing import Any
 
 from ..inspectors.base import Entry
 from .cooldown import CooldownWindows, Suppressed
 from .destination import Destination
 from .item import Item
-from .redacted import Redactable
+from .redacted import Headline, Redactable
 from .stock import HeldBack, Stock
 
 __all__ = ["Admission"]
@@ -36,17 +37,24 @@ class Admission:
     def holds_back(self, destination: Destination, redacted: Redactable[Any], key: str) -> bool:
         """Whether the cooldown suppresses it; with the lock held. `key` is its fingerprint."""
         stock, cooldown = self._stock, self._stock.cooldown
-        if cooldown is None or cooldown.admits(key):
+        if cooldown is None or stock.policies.cooldown is None or cooldown.admits(key):
             return False
         stock.books.suppressed += 1
         cooldown.suppress(key, redacted.started)
-        bound = stock.policies.lane.bytes
-        kept = cooldown.keep(key, HeldBack(destination, redacted), redacted.size, bound - stock.held_bytes)
-        if not kept and not cooldown.keeps(key):  # without its bodies it may take the place of what waits
-            bare = redacted.bare()
-            cooldown.keep(key, HeldBack(destination, bare), bare.size, bound // 2 - cooldown.bytes)
-            stock.keep_bounds()
+        self._keep(cooldown, HeldBack(destination, redacted), redacted, key)
         return True
+
+    def _keep(self, cooldown: CooldownWindows[HeldBack], last: HeldBack, redacted: Redactable[Any], key: str) -> None:
+        """Keep the last one, so that the count is told: as much of it as there is room for, in half of the lane."""
+        stock = self._stock
+        bound = stock.policies.lane.bytes
+        room = min(bound - stock.held_bytes, bound // 2 - cooldown.bytes)
+        if cooldown.keep(key, last, redacted.size, room) or cooldown.kept(key):
+            return
+        bare = redacted.bare()
+        if not cooldown.keep(key, last._replace(what=bare), bare.size, room):
+            # Outside of the bytes: like the windows themselves these are bounded by their number.
+            cooldown.keep(key, last._replace(what=redacted.headline()), 0, inf)
 
     def enter(
         self,
@@ -80,25 +88,44 @@ class Admission:
         """Whether the cooldown holds something back that is still to be told."""
         return self._stock.cooldown is not None and self._stock.cooldown.holding
 
-    def end_windows(self, now: float) -> None:
-        """Tell what the windows that have ended hold back."""
+    def next_due(self) -> float:
+        """When `end_windows` has something to do; inf while the lane is too full for it."""
         cooldown = self._stock.cooldown
-        if cooldown is not None and cooldown.next_due() <= now:
-            self._tell(lambda windows: windows.due(now), now)
+        return cooldown.next_due() if cooldown is not None and self._may_come(cooldown) else inf
 
-    def release_all(self, now: float) -> None:
-        """The pipeline ends: what the cooldown holds back is told now or never."""
-        if self.holding:
-            self._tell(lambda windows: windows.release_all(), now)
+    def end_windows(self, now: float) -> None:
+        """Tell what the windows that have ended hold back, as much as the lane has room for."""
+        while self.next_due() <= now and (told := self._take(now)):
+            last = told.last
+            redacted = last.what.expand() if isinstance(last.what, Headline) else last.what
+            try:
+                self.enter(last.destination, redacted, told.key, now, told)
+            except Exception as error:
+                self._stock.books.err(f"redaction raised {type(error).__name__}")
 
-    def _tell(self, choose: Callable[[CooldownWindows[HeldBack]], list[Suppressed[HeldBack]]], now: float) -> None:
+    def end_all(self, now: float) -> None:
+        """End all windows: the pipeline ends, and what the cooldown holds back is told now or never."""
+        if self._stock.cooldown is not None and self.holding:
+            with self._lock:
+                self._stock.cooldown.end_all()
+        self.end_windows(now)
+
+    def write_off(self, reason: str) -> None:
+        """Count what was still held back as dropped: nobody will tell of it any more."""
+        cooldown, books = self._stock.cooldown, self._stock.books
+        with self._lock:
+            if cooldown is not None and (count := cooldown.clear()):
+                books.suppressed -= count
+                books.dropped[reason] += count
+
+    def _may_come(self, cooldown: CooldownWindows[HeldBack]) -> bool:
+        return self._stock.has_room or cooldown.overfull
+
+    def _take(self, now: float) -> Suppressed[HeldBack] | None:
         stock = self._stock
         with self._lock:
-            released = choose(stock.cooldown) if stock.cooldown is not None else []
-            stock.books.suppressed -= len(released)
-            stock.redacting += len(released)
-        for told in released:
-            try:
-                self.enter(told.last.destination, told.last.redacted, told.key, now, told)
-            except Exception as error:
-                stock.books.err(f"redaction raised {type(error).__name__}")
+            told = stock.cooldown.take(now) if stock.cooldown is not None else None
+            if told is not None:
+                stock.books.suppressed -= 1
+                stock.redacting += 1
+        return told

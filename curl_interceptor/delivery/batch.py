@@ -12,12 +12,12 @@ from ..policies import BatchPolicy
 __all__ = ["Batch"]
 
 
-class _Waiting(Protocol):
+class _Batchable(Protocol):
     admitted: float
     critical: bool
 
 
-T = TypeVar("T", bound=_Waiting)
+T = TypeVar("T", bound=_Batchable)
 
 
 class Batch(Generic[T]):

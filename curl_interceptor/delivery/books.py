@@ -86,6 +86,8 @@ class Books:
         pending: int,
         breaker: str,
         opened: int,
+        closed: int,
+        trials: int,
         oldest: float | None,
         initialized: bool,
         now: float,
@@ -112,6 +114,8 @@ class Books:
             last_five_minutes=five,
             initialized=initialized,
             opened=opened,
+            closed=closed,
+            trials=trials,
             fallbacks=dict(self.fallbacks),
             degraded=self.steps.current(now),
         )

@@ -36,6 +36,10 @@ class Breaker:
         """When it opened and has not closed since; None while it is closed."""
         self.opened = 0
         """How often it opened, trials that failed left out."""
+        self.closed = 0
+        """How often it closed again, by a trial or because somebody said so."""
+        self.trials = 0
+        """How many attempts were trials."""
         self.trial_at = 0.0
         """When the next trial is due, if it is open."""
 
@@ -50,7 +54,7 @@ class Breaker:
         With a circuit of its own, since closing the old one would wait for an attempt under way.
         """
         self._circuit = _circuit(self._policy)
-        self._open_for, self.open_since = 0.0, None
+        self._close()
 
     @property
     def state(self) -> str:
@@ -66,6 +70,7 @@ class Breaker:
         """Make an attempt under the breaker; raises what the attempt raises, or `CircuitOpen` if it is not made."""
         circuit = self._circuit  # `reset` may put another one in its place
         if trial:
+            self.trials += 1
             circuit.half_open()
         try:
             circuit.call(attempt)
@@ -79,7 +84,11 @@ class Breaker:
         elif self._circuit.current_state == pybreaker.STATE_OPEN:
             self.trip(now)
         else:
-            self.open_since, self._open_for = None, 0.0
+            self._close()
+
+    def _close(self) -> None:
+        self.closed += self.is_open
+        self.open_since, self._open_for = None, 0.0
 
     def trip(self, now: float, policy: BreakerPolicy | None = None) -> None:
         """Open it, longer than the last time if it has not been closed since."""

@@ -24,6 +24,8 @@ class Suppressed(Generic[T]):
     """How many were held back before this one."""
     since: float
     """When the first of them came, in seconds since the epoch."""
+    size: int
+    """Bytes for which it was kept."""
 
 
 class _Window(Generic[T]):
@@ -56,7 +58,7 @@ class CooldownWindows(Generic[T]):
         self._policy = policy
         self._windows: dict[str, _Window[T]] = {}
         self._ends: deque[tuple[float, str]] = deque()
-        self._released: list[Suppressed[T]] = []
+        self._released: deque[Suppressed[T]] = deque()
         self.bytes = 0
         """Memory of what is held back."""
 
@@ -95,7 +97,7 @@ class CooldownWindows(Generic[T]):
         if window.count == 1:
             window.since = when
 
-    def keep(self, key: str, item: T, size: int, room: int) -> bool:
+    def keep(self, key: str, item: T, size: int, room: float) -> bool:
         """Keep the one that was held back last instead of the one before, if it fits into `room` more bytes."""
         window = self._windows[key]
         if size - window.size > room:
@@ -104,9 +106,9 @@ class CooldownWindows(Generic[T]):
         window.last, window.size = item, size
         return True
 
-    def keeps(self, key: str) -> bool:
-        """Whether one is kept that will tell of all that are held back."""
-        return self._windows[key].last is not None
+    def kept(self, key: str) -> int:
+        """Bytes for which one is kept that will tell of all that are held back."""
+        return self._windows[key].size
 
     def delivered(self, key: str, now: float) -> None:
         """The admitted one was delivered: the window's seconds begin."""
@@ -123,32 +125,45 @@ class CooldownWindows(Generic[T]):
         if window is not None:
             self._release(key, window)
 
-    def due(self, now: float) -> list[Suppressed[T]]:
-        """Return what goes out now. Whoever gets one of these admits it: its own window has begun."""
+    def take(self, now: float) -> Suppressed[T] | None:
+        """Return one that goes out now, if there is one. Whoever gets it admits it: its own window has begun."""
         while self._ends and self._ends[0][0] <= now:
             until, key = self._ends.popleft()
             if window := self._ending(until, key):
                 del self._windows[key]
                 self._release(key, window)
-        for suppressed in self._released:  # it may grow: one that is admitted may end the window of another
-            self.admits(suppressed.key)
-        released, self._released = self._released, []
-        return released
+        if not self._released:
+            return None
+        suppressed = self._released.popleft()
+        self.bytes -= suppressed.size
+        self.admits(suppressed.key)
+        return suppressed
 
-    def release_all(self) -> list[Suppressed[T]]:
-        """End all windows and return what was held back: the pipeline ends."""
+    def end_all(self) -> None:
+        """End all windows, so that everything that is held back goes out."""
         for key, window in self._windows.items():
             self._release(key, window)
         self._windows.clear()
         self._ends.clear()
-        released, self._released = self._released, []
-        return released
+
+    def clear(self) -> int:
+        """Forget all windows and what they held back; return how many that were."""
+        self.end_all()
+        count = sum(suppressed.before + 1 for suppressed in self._released)
+        self._released.clear()
+        self.bytes = 0
+        return count
 
     def next_due(self) -> float:
-        """When `due` will next have something to say."""
+        """When `take` will next have something to return."""
         if self._released:
             return -inf
         return self._ends[0][0] if self._ends else inf
+
+    @property
+    def overfull(self) -> bool:
+        """Whether what is to go out has to go: as many wait for it as there may be windows."""
+        return len(self._released) > self._policy.max_keys
 
     def _ending(self, until: float, key: str) -> _Window[T] | None:
         """The window that ends then; none if it has gone before."""
@@ -157,5 +172,4 @@ class CooldownWindows(Generic[T]):
 
     def _release(self, key: str, window: _Window[T]) -> None:
         if window.last is not None:
-            self.bytes -= window.size
-            self._released.append(Suppressed(key, window.last, window.count - 1, window.since))
+            self._released.append(Suppressed(key, window.last, window.count - 1, window.since, window.size))

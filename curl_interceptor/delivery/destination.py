@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, NamedTuple
@@ -143,9 +143,7 @@ def _destination(inspector: Inspector, asked: _Asked) -> Destination:
     match = asked.match if inspector.match is None else inspector.match
     redaction = asked.redaction if inspector.redaction is None else inspector.redaction
     inner = asked._replace(match=match, redaction=redaction)
-    found = tuple(
-        one for one in (_fallback(item, inner) for item in listed(fallbacks)) if not _leads_to(inspector, one)
-    )
+    found = tuple(one for one in _fallbacks(fallbacks, inner) if not _leads_to(inspector, one))
     return Destination(inspector, match, redaction, LanePolicies(**chosen), found, planned=asked.planned)
 
 
@@ -162,7 +160,7 @@ def _lazy(inspector: LazyInspector, asked: _Asked) -> Destination:
         return plan(inspector.make())
     chosen = dict(asked.options)
     fallbacks = chosen.pop("fallbacks", ())
-    found = tuple(_fallback(item, asked._replace(match=match)) for item in listed(fallbacks))
+    found = tuple(_fallbacks(fallbacks, asked._replace(match=match)))
     policies = LanePolicies(**chosen)
     making = Making(inspector, match, plan, policies.breaker)
     return Destination(inspector, match, asked.redaction, policies, found, making, asked.planned)
@@ -176,9 +174,14 @@ def _leads_to(inspector: Inspector, fallback: Any) -> bool:
     return isinstance(fallback, Destination) and fallback.inspector.address == inspector.address
 
 
+def _fallbacks(given: Any, asked: _Asked) -> Iterator[Any]:
+    for item in listed(given):
+        is_path = isinstance(item, str) and is_dotted_path(item)
+        for one in listed(load("fallbacks", item)) if is_path else (item,):
+            yield _fallback(one, asked)
+
+
 def _fallback(item: Any, asked: _Asked) -> Any:
-    if isinstance(item, str) and is_dotted_path(item):
-        (item,) = listed(load("fallbacks", item))
     if isinstance(item, str):
         item = inspector_for(item)
     if not has_shape(item):

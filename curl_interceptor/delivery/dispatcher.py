@@ -31,15 +31,15 @@ from .fallback import FallbackStage
 from .guard import delivering, in_delivery
 from .lane import Job, Lane
 from .lanes import Lanes
-from .outages import Outcomes
 from .outcome import Outcome
 from .queue import ExchangeQueue
+from .recovery import Outcomes
 from .rendering import render
 from .router import Draft, Router
 from .starter import Starter
 from .workers import Workers
 
-__all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Waiting"]
+__all__ = ["EVERYBODY", "PATIENCE", "Dispatcher", "Offer"]
 
 _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays the bound
 _STAY = 5.0  # seconds the thread stays when it is not needed
@@ -49,7 +49,7 @@ EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
 
-Waiting = tuple[Draft, Route] | tuple[Announcement, Addressees]
+Offer = tuple[Draft, Route] | tuple[Announcement, Addressees]
 """What lies in the queue: a draft or a notice, and where its sender wants it."""
 
 
@@ -300,10 +300,10 @@ class Dispatcher:
                     self._unmatched += len(chunk)
             self._serve_all(time.monotonic(), more_to_come=bool(self.queue.queue))
 
-    def _route(self, waiting: Waiting) -> None:
+    def _route(self, offer: Offer) -> None:
         wanted = False
         try:
-            wanted = self._offer_to_lanes(*waiting)
+            wanted = self._offer_to_lanes(*offer)
         finally:
             with self.lock:
                 self._in_hand -= 1
@@ -487,6 +487,7 @@ class Dispatcher:
     def _abandon(self) -> None:
         for lane in self.lanes:
             lane.abandon("shutdown", flying=True)
+            lane.write_off("shutdown")
             lane.lost.clear()  # counted; nobody is left who could hand it on
             lane.transport.close()
 

@@ -94,8 +94,6 @@ class Lane:
         """Go on as a later plan for this address says; what must not be forgotten stays, and what waits if it fits."""
         former, policies = self.policies, destination.policies
         self.destination, self.inspector = destination, destination.inspector
-        if policies.cooldown is None:
-            self.release_suppressed(now)
         with self._lock:
             self._stock.govern(policies, now)
         self.breaker.govern(policies.breaker)
@@ -187,9 +185,8 @@ class Lane:
         """When this lane wants to be looked at again: for a job, to let something end, or to hand on what it lost."""
         if self.lost:
             return -inf
-        cooldown = self._stock.cooldown
-        ends = cooldown.next_due() if cooldown is not None else inf
-        return min(self.due(now, hurried=hurried, draining=draining), ends, self._next_expiry(), self._takeover())
+        due, told = self.due(now, hurried=hurried, draining=draining), self._admission.next_due()
+        return min(due, told, self._next_expiry(), self._takeover())
 
     def begin(self, now: float, *, draining: bool = False) -> Part | None:
         """Return the batch that is due and mark the lane busy with it; what follows is `render` and `launch`."""
@@ -263,7 +260,7 @@ class Lane:
 
     def release_suppressed(self, now: float) -> None:
         """The pipeline ends: what the cooldown holds back is told now or never."""
-        self._admission.release_all(now)
+        self._admission.end_all(now)
 
     @property
     def holding(self) -> bool:
@@ -289,6 +286,10 @@ class Lane:
                 items += self.in_flight.items
                 self._stock.in_flight = None
             self._stock.drop(items, reason)
+
+    def write_off(self, reason: str) -> None:
+        """Drop what the cooldown still holds back: nobody will tell of it any more."""
+        self._admission.write_off(reason)
 
     def forget(self) -> None:
         """In a forked child: let go what the parent will deliver, taking no lock."""
@@ -355,6 +356,8 @@ class Lane:
             pending=self.pending,
             breaker=self.breaker.state,
             opened=self.breaker.opened,
+            closed=self.breaker.closed,
+            trials=self.breaker.trials,
             oldest=self._stock.oldest,
             initialized=making is None or making.made,
             now=now,

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from secrets import token_hex
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from ..inspectors.base import Entry
-from ..records.exchange import Exchange
+from ..records.exchange import Exchange, Failure, RequestFacts, ResponseFacts
 from ..records.notice import Notice, RawNotice
+from ..records.raised import Raised
 from ..records.record import Record
 from ..records.redaction import Redaction, redact, redact_notice
+from ..records.url import split
 from .guard import is_for_us
 
-__all__ = ["Redactable", "Redacted", "RedactedNotice"]
+__all__ = ["Headline", "Redactable", "Redacted", "RedactedNotice"]
 
 E = TypeVar("E", bound=Entry)
+
+_LONGEST = 500  # characters of a headline's URL or text
+_NOT_SAID = "all else: too many kinds of notices at once"
+_NOT_KEPT = "headers and bodies were not kept: too many kinds of failures at once"
 
 
 class Redactable(Generic[E]):
@@ -55,6 +61,10 @@ class Redactable(Generic[E]):
 
     def bare(self) -> Redactable[E]:
         """Return the same without what is large, for where there is no room for it."""
+        raise NotImplementedError
+
+    def headline(self) -> Redactable[E] | Headline:
+        """Return what is enough to tell of it, in about a kilobyte, for where there is no room for more."""
         raise NotImplementedError
 
     def named_like(self, other: Redactable[E]) -> Redactable[E]:
@@ -101,6 +111,12 @@ class Redacted(Redactable[Record]):
             response = response._replace(body=(), body_state="missing")
         return Redacted(self.exchange._replace(request=request, response=response)).named_like(self)
 
+    def headline(self) -> Headline:
+        """Return method, URL, outcome and times."""
+        request, response, failure, started, elapsed, *_ = self.exchange
+        status, error = response and response.status, failure and failure.type
+        return Headline(self._named(), request.method, _shortened(request.url), status, error, started, elapsed)
+
     @property
     def size(self) -> int:
         """Approximate memory of the exchange in bytes."""
@@ -133,7 +149,51 @@ class RedactedNotice(Redactable[Notice]):
         """Return the same without the extra values, and without the causes of an exception."""
         return RedactedNotice(self.raw._replace(extra=(), errors=self.raw.errors[:1])).named_like(self)
 
+    def headline(self) -> Redactable[Notice]:
+        """Return what kind of notice it is, where it comes from, and its text unless that is long."""
+        raw = self.raw
+        text = raw.text if len(raw.text) <= _LONGEST else f"(a text of {len(raw.text):,} characters was not kept)"
+        errors = tuple(Raised(Failure(one.failure.type, "", ()), ()) for one in raw.errors[:1])
+        key = (raw.key or raw.text)[:_LONGEST]  # it stays equal to what it was
+        short = RawNotice(
+            raw.kind, text, raw.started, raw.level, errors, (("left out", _NOT_SAID),), raw.origin, (), key
+        )
+        return RedactedNotice(short).named_like(self)
+
     @property
     def size(self) -> int:
         """Approximate memory in bytes."""
         return self.raw.size
+
+
+class Headline(NamedTuple):
+    """What is kept of an exchange in well under a kilobyte; not redacted either."""
+
+    id: str
+    method: str
+    url: str
+    status: int | None
+    error: str | None
+    started: float
+    elapsed: float
+
+    def __repr__(self) -> str:
+        return "Headline(not redacted, so not shown)"
+
+    def expand(self) -> Redacted:
+        """Return it as an exchange, which says what it lacks."""
+        request = RequestFacts(self.method, self.url, (), body_state="missing")
+        response = None if self.status is None else ResponseFacts(self.status, None, (), body_state="missing")
+        failure = None if self.error is None else Failure(self.error, "", (self.error,))
+        exchange = Exchange(request, response, failure, self.started, self.elapsed, notes=(_NOT_KEPT,))
+        expanded = Redacted(exchange)
+        expanded._id = self.id
+        return expanded
+
+
+def _shortened(url: str) -> str:
+    """Leave the query of a long URL out, or all but the host: half of a token in it would not look like one."""
+    if len(url) <= _LONGEST:
+        return url
+    parts = split(url)._replace(query="")
+    return next((short for short in (parts.join(), parts._replace(path="/").join()) if len(short) <= _LONGEST), "")

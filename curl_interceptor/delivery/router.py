@@ -10,7 +10,6 @@ from typing import Any, Literal, Protocol, cast
 from ..inspectors.options import nearest
 from ..observe.calls import host_of
 from ..observe.log import TroubleLog
-from ..policies import shown
 from ..records.exchange import Exchange
 from ..records.fingerprint import fingerprint
 from ..records.match import Predicate
@@ -21,7 +20,7 @@ from .destination import Destination, Route
 from .guard import is_for_us
 from .lane import Lane
 from .lanes import Lanes
-from .outages import Outages, Outcomes
+from .recovery import Outages, Outcomes
 from .redacted import Redactable, Redacted, RedactedNotice
 
 __all__ = ["Draft", "Recorder", "Router"]
@@ -110,7 +109,7 @@ class Router:
         """Tell of a label that nobody has: whoever sent the notice is not there any more to be told."""
         known = frozenset(label for destination in destinations for label in destination.labels)
         hint = nearest(label, known) if known else ""
-        why = f"no inspector has the label {shown(label)}{hint}"
+        why = f"no inspector has the label that was given{hint}"
         self._troubles.note("unknown_label", f"a notice went to nobody: {why}")
 
     def _enter_all(
@@ -164,7 +163,7 @@ class Router:
         try:
             return destination.match.wants(redacted.exchange, ask, sampled=not destination.inspector.critical)
         except Exception as error:
-            self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
+            self._blame(label, error)
             return False
 
     def _answer(self, predicate: Predicate, record: Record, label: str) -> bool | None:
@@ -179,5 +178,8 @@ class Router:
         except BaseException as error:
             if is_for_us(error):
                 raise
-            self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")
+            self._blame(label, error)
             return None
+
+    def _blame(self, label: str, error: BaseException) -> None:
+        self._troubles.note("match", f"the match of {label} raised {type(error).__name__}; its record is left out")

@@ -11,7 +11,7 @@ from .cooldown import CooldownWindows
 from .destination import Destination, LanePolicies
 from .digest import Digests
 from .item import Item, Part
-from .redacted import Redactable
+from .redacted import Headline, Redactable
 from .waiting import Waiting
 
 __all__ = ["HeldBack", "Lost", "Stock"]
@@ -21,7 +21,7 @@ class HeldBack(NamedTuple):
     """What the cooldown holds back: where it goes, and what it is redacted from once it goes out after all."""
 
     destination: Destination
-    redacted: Redactable[Any]
+    what: Redactable[Any] | Headline
 
 
 class Lost(NamedTuple):
@@ -46,7 +46,8 @@ class Stock:
         self.books = Books()
         self.waiting = Waiting(policies.batch)
         self.in_flight: Part | None = None
-        self.cooldown = _windows(policies)
+        self.cooldown = CooldownWindows[HeldBack](policies.cooldown) if policies.cooldown else None
+        """The windows, also those of a cooldown that was switched off until they have told what they held back."""
         self.lost: deque[Lost] = deque()
         """What was given up and not yet handed on; the dispatcher empties it."""
         self.redacting = 0
@@ -56,11 +57,14 @@ class Stock:
         self._bytes = 0
 
     def govern(self, policies: LanePolicies, now: float) -> None:
-        """Go on under other policies; what waits stays if it fits. Without a cooldown nothing may be held back."""
+        """Go on under other policies; what waits stays if it fits. Without a cooldown nothing stays held back."""
         former, self.policies = self.policies, policies
         self.waiting.govern(policies.batch)
-        if policies.cooldown is None or self.cooldown is None:
-            self.cooldown = _windows(policies)
+        if policies.cooldown is None:
+            if self.cooldown is not None:
+                self.cooldown.end_all()
+        elif self.cooldown is None:
+            self.cooldown = CooldownWindows(policies.cooldown)
         elif policies.cooldown != former.cooldown:
             self.cooldown.govern(policies.cooldown, now)
         self.keep_bounds()
@@ -90,6 +94,12 @@ class Stock:
     def held_bytes(self) -> int:
         """Approximate memory of what is here, the cooldown's included."""
         return self._bytes + (self.cooldown.bytes if self.cooldown is not None else 0)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether little waits, so that what the cooldown held back may come without making anything go."""
+        bounds = self.policies.lane
+        return self.pending <= bounds.records / 4 and self._bytes <= bounds.bytes / 4
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
@@ -187,7 +197,3 @@ class Stock:
             self.lift(item.key)
             self.lost.append(Lost(item, reason))
         self._look_for_room()
-
-
-def _windows(policies: LanePolicies) -> CooldownWindows[HeldBack] | None:
-    return CooldownWindows(policies.cooldown) if policies.cooldown else None

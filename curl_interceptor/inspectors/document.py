@@ -42,6 +42,8 @@ def _of_record(record: Record, *, plain: bool) -> dict[str, Any]:
     if record.retried:
         facts["attempts"] = len(record.retried) + 1
         facts["retried"] = list(record.retried)
+    if record.caller is not None:
+        facts["caller"] = _text(record.caller)
     if record.peer is not None:
         facts["peer"] = _text(record.peer)
     if record.variables:

@@ -11,6 +11,7 @@ from ..policies import shown
 from .base import Inspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
+from .options import is_off
 from .recognise import inspector_for
 from .shaped import has_shape, shaped
 
@@ -35,8 +36,7 @@ def inspectors_from(given: Any) -> list[Inspector | None]:
     for item in _flat(items):
         if isinstance(item, str) and is_dotted_path(item):
             item = load("inspectors", item)
-        off = item is None or (isinstance(item, str) and item == "")
-        found.append(None if off else _inspector(item))
+        found.append(None if is_off(item) else _inspector(item))
     return found
 
 

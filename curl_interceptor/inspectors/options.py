@@ -20,7 +20,7 @@ from ..policies import (
     shown,
 )
 
-__all__ = ["DELIVERY_KEYWORDS", "check_options", "listed", "nearest"]
+__all__ = ["DELIVERY_KEYWORDS", "check_options", "count_off", "is_off", "listed", "nearest"]
 
 # The class of each keyword's value, and what to write instead of something else.
 _POLICIES: Mapping[str, tuple[type, str]] = {
@@ -67,20 +67,34 @@ def check_options(owner: str, options: Mapping[str, Any], *, also: frozenset[str
 
 
 def listed(fallbacks: Any) -> tuple[Any, ...]:
-    """Return fallbacks as a tuple; a single one needs no list."""
-    single = isinstance(fallbacks, str) or callable(fallbacks) or hasattr(fallbacks, "payloads")
-    items = (fallbacks,) if single else tuple(fallbacks) if isinstance(fallbacks, Sequence) else None
-    if items is None or not all(isinstance(one, str) or callable(one) or hasattr(one, "payloads") for one in items):
-        raise ConfigurationError(
-            f"fallbacks must be a list of inspectors, URLs, file: paths or callables, got {shown(fallbacks)}; "
-            f"say fallbacks='file:/var/log/app/undelivered.ndjson' for a file, or () for none"
-        )
+    """Return fallbacks as a tuple; a single one needs no list, and None or an empty text among them is off."""
+    single = fallbacks is None or isinstance(fallbacks, str) or callable(fallbacks) or hasattr(fallbacks, "payloads")
+    plural = not single and isinstance(fallbacks, Sequence) and not isinstance(fallbacks, (bytes, bytearray))
+    given = tuple(fallbacks) if plural else (fallbacks,)
+    items = tuple(one for one in given if not is_off(one))
     for one in items:
+        if not (isinstance(one, str) or callable(one) or hasattr(one, "payloads")):
+            raise ConfigurationError(
+                f"fallbacks must be a list of inspectors, URLs, file: paths or callables, got {shown(fallbacks)}; "
+                f"say fallbacks='file:/var/log/app/undelivered.ndjson' for a file, or () for none"
+            )
         if isinstance(one, type) and hasattr(one, "payloads"):
             raise ConfigurationError(f"fallbacks: {one.__name__} is a class; make an inspector: {one.__name__}(...)")
         if not isinstance(one, str) and not hasattr(one, "payloads"):
             check_callable(f"fallbacks: {getattr(one, '__qualname__', type(one).__name__)}", one, "the record")
     return items
+
+
+def is_off(given: Any) -> bool:
+    """Whether what is given for a destination stands for none: None, or an empty text, as of an unset variable."""
+    return given is None or (isinstance(given, str) and given == "")
+
+
+def count_off(options: Mapping[str, Any]) -> int:
+    """How many fallbacks among these options are off."""
+    fallbacks = options.get("fallbacks", ())
+    given = fallbacks if isinstance(fallbacks, Sequence) and not isinstance(fallbacks, str) else (fallbacks,)
+    return sum(is_off(one) for one in given)
 
 
 def nearest(name: str, known: frozenset[str]) -> str:

@@ -80,6 +80,7 @@ def _record(document: Document) -> Exchange:
         context=_pairs(more, "context") or _named(document, "context"),
         retried=_texts(document, "retried"),
         peer=_maybe_text(document, "peer"),
+        caller=_maybe_text(document, "caller"),
         restored=Restored(
             id=_name(document),
             host=_maybe_text(more, "host") or split(url).host,

@@ -100,7 +100,7 @@ def _notes(stats: Stats) -> list[str]:
     if stats.degraded is not None:
         notes.append(f"degraded: {stats.degraded}")
     if stats.off:
-        notes.append(f"inspectors that are off, given as None or as an empty text: {stats.off}")
+        notes.append(f"inspectors or fallbacks that are off, given as None or as an empty text: {stats.off}")
     if len(stats.inspectors) > _MOST_DESTINATIONS:
         notes.append(f"destinations shown: {_MOST_DESTINATIONS} of {len(stats.inspectors)}")
     return notes

@@ -72,7 +72,7 @@ def _pipeline(stats: Stats) -> Iterator[_Family]:
     yield _gauge("queue_capacity_bytes", "Most memory that the queue may hold.", stats.queue.capacity_bytes)
     yield _gauge("held_bytes", "Approximate memory of all that waits.", stats.held_bytes)
     yield _gauge("threads", "Threads of the pipeline.", stats.threads)
-    yield _gauge("inspectors_off", "Inspectors given as None or as an empty text.", stats.off)
+    yield _gauge("inspectors_off", "Inspectors and fallbacks given as None or as an empty text.", stats.off)
     steps = [("", {"step": step}, float(step == stats.degraded)) for step in DEGRADATIONS]
     yield _Family("degraded", "gauge", "1 for the deepest step of degradation of the last minute.", steps)
     spent = _histogram({}, stats.capture)
@@ -114,8 +114,12 @@ def _destinations(inspectors: tuple[InspectorStats, ...]) -> Iterator[_Family]:
     yield family("last_success_timestamp_seconds", "gauge", "When something was last delivered.", last)
     states = ((one, "state", state, float(state == one.breaker)) for one in inspectors for state in _BREAKER_STATES)
     yield family("breaker_state", "gauge", "1 for the state in which the circuit breaker is.", states)
-    opened = ((one, "", "", one.opened) for one in inspectors)
-    yield family("breaker_opened", "counter", "How often the circuit breaker opened.", opened)
+    for name, text in (
+        ("opened", "How often the circuit breaker opened."),
+        ("closed", "How often the circuit breaker closed again."),
+        ("trials", "Posts that were trials of an open circuit breaker."),
+    ):
+        yield family(f"breaker_{name}", "counter", text, ((one, "", "", getattr(one, name)) for one in inspectors))
     taken = ((one, "outcome", outcome, count) for one in inspectors for outcome, count in one.fallbacks.items())
     yield family("fallbacks", "counter", "What was given up, by what became of it.", taken)
     ratios = (

@@ -192,7 +192,9 @@ class InspectorStats:
     last_minute: Attempts over 60 s, and those of them that delivered nothing.
     last_five_minutes: The same over 300 s.
     initialized: False for one that its factory has not made yet.
-    opened: How often the breaker opened.
+    opened: How often the breaker opened, trials that failed left out.
+    closed: How often it closed again, by a trial or by `reset`.
+    trials: Attempts that were trials of an open breaker.
     fallbacks: What became of the messages that were given up: `taken` by a fallback, `logged`, or only `counted`;
         `raised` counts the callables that raised.
     degraded: The deepest step that its entries took in the last minute: `plain`, `digest`, `fallback`, `counted`; None
@@ -218,6 +220,8 @@ class InspectorStats:
     last_five_minutes: Rate = Rate()
     initialized: bool = True
     opened: int = 0
+    closed: int = 0
+    trials: int = 0
     fallbacks: Mapping[str, int] = field(default_factory=dict)
     degraded: str | None = None
 
@@ -244,6 +248,8 @@ class InspectorStats:
             last_five_minutes=self.last_five_minutes + other.last_five_minutes,
             initialized=self.initialized or other.initialized,
             opened=self.opened + other.opened,
+            closed=self.closed + other.closed,
+            trials=self.trials + other.trials,
             fallbacks=_sum(self.fallbacks, other.fallbacks),
             degraded=deepest((self.degraded, other.degraded)),
         )
@@ -277,7 +283,7 @@ class Stats:
     queue: The queue and its bounds.
     capture: Seconds that captured calls spent in the caller's thread because of us.
     hosts: The app's own calls by host.
-    off: Inspectors that were given as None or as an empty text.
+    off: Inspectors and fallbacks that were given as None or as an empty text.
     degraded: The deepest step taken in the last minute anywhere; see `InspectorStats`. An exchange for which the queue
         had no room is `counted`.
     """

@@ -8,6 +8,8 @@ from fnmatch import translate
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..policies import shown
+from .patterns import lazy
 
 __all__ = [
     "Errors",
@@ -26,9 +28,9 @@ Errors = bool | str | type[BaseException] | Collection[Any]
 Words = str | Collection[str]
 Patterns = str | re.Pattern[str] | Collection[str | re.Pattern[str]]
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HOST = re.compile(r"[^/@\s]+")
-_SPAN = re.compile(r"([1-9])xx|([1-9]\d\d)(?:-([1-9]\d\d))?", re.IGNORECASE | re.ASCII)
+_TOKEN = lazy(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HOST = lazy(r"[^/@\s]+")
+_SPAN = lazy(r"([1-9])xx|([1-9]\d\d)(?:-([1-9]\d\d))?", re.IGNORECASE | re.ASCII)
 
 
 def read_statuses(value: Any) -> frozenset[int]:
@@ -37,20 +39,20 @@ def read_statuses(value: Any) -> frozenset[int]:
         return frozenset().union(*(_span(word, value) for word in re.split(r"[,\s]+", value.strip())))
     if isinstance(value, int) and not isinstance(value, bool):
         if not 100 <= value <= 999:
-            raise ConfigurationError(f"match: a status must be from 100 to 999, got {_shown(value)}")
+            raise ConfigurationError(f"match: a status must be from 100 to 999, got {shown(value)}")
         return frozenset((value,))
     if isinstance(value, range) and len(value) > 900:  # before anybody walks along it
-        raise ConfigurationError(f"match: a status must be from 100 to 999, got {_shown(value)}")
+        raise ConfigurationError(f"match: a status must be from 100 to 999, got {shown(value)}")
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
         return frozenset().union(*(read_statuses(item) for item in value))
-    raise ConfigurationError(f"match: statuses must be numbers, ranges or texts such as '5xx', got {_shown(value)}")
+    raise ConfigurationError(f"match: statuses must be numbers, ranges or texts such as '5xx', got {shown(value)}")
 
 
 def _span(word: str, whole: str) -> range:
     span = _SPAN.fullmatch(word)
     if span is None:
         raise ConfigurationError(
-            f"match: statuses must look like '5xx', '404', '400-499' or a list of these, got {_shown(whole)}"
+            f"match: statuses must look like '5xx', '404', '400-499' or a list of these, got {shown(whole)}"
         )
     if span[1]:
         return range(int(span[1]) * 100, int(span[1]) * 100 + 100)
@@ -69,10 +71,34 @@ def read_errors(value: Any) -> bool | frozenset[str]:
         if isinstance(item, type) and issubclass(item, BaseException):
             names.append(f"{item.__module__}.{item.__qualname__}")
         elif isinstance(item, str) and item.replace(".", "").replace("_", "").isalnum():
-            names.append(item)
+            names.append(item if "." in item else _known_error(item))
         else:
-            raise ConfigurationError(f"match: errors must be True, False or exception classes, got {_shown(value)}")
+            raise ConfigurationError(f"match: errors must be True, False or exception classes, got {shown(value)}")
     return frozenset(names)
+
+
+def _known_error(name: str) -> str:
+    """Return the name of an exception without its module, if there is one of that name."""
+    known = {error.__name__ for error in _descendants(BaseException)}
+    if name in known:
+        return name
+    from difflib import get_close_matches  # for whoever made a mistake, so that nobody else waits for it
+
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    raise ConfigurationError(
+        "match: errors has a name that no exception has"
+        + (f"; did you mean {close[0]!r}?" if close else "")
+        + "; one whose module is imported later needs its whole path, such as 'myapp.errors.Refused'"
+    )
+
+
+def _descendants(kind: type[BaseException]) -> set[type[BaseException]]:
+    found, ahead = {kind}, [kind]
+    while ahead:
+        new = set(type.__subclasses__(ahead.pop())) - found
+        found |= new
+        ahead += new
+    return found
 
 
 def read_methods(value: Any) -> frozenset[str]:
@@ -97,7 +123,7 @@ def read_patterns(name: str, value: Any) -> frozenset[re.Pattern[str]]:
         else:
             raise ConfigurationError(
                 f"match: {name} must be globs such as 'https://*/v1/*' or '/v1/*', or compiled patterns, "
-                f"got {_shown(value)}"
+                f"got {shown(value)}"
             )
     if not made:
         raise ConfigurationError(f"match: {name} is empty; name a glob such as '/v1/*', or leave {name} out")
@@ -116,7 +142,7 @@ def _words(name: str, value: Any, shape: re.Pattern[str], example: str) -> list[
     items = _items(value, (str,))
     words = [word for item in items if isinstance(item, str) for word in re.split(r"[,\s]+", item.strip())]
     if not words or len(words) < len(items) or not all(shape.fullmatch(word) for word in words):
-        raise ConfigurationError(f"match: {name} must be texts such as {example}, got {_shown(value)}")
+        raise ConfigurationError(f"match: {name} must be texts such as {example}, got {shown(value)}")
     return words
 
 
@@ -125,11 +151,3 @@ def _items(value: Any, single: tuple[type, ...]) -> tuple[Any, ...]:
     if isinstance(value, single):
         return (value,)
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)) else (None,)
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # somebody's class, or a number of more digits than Python writes
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -148,7 +148,8 @@ class Match(Matcher):
         Numbers, ranges, or texts such as `"5xx"`, `"404"`, `"400-499"`, or a list of these.
     errors:
         True for every exception of the call; or exception classes, or their names (`"Timeout"`): an exception is
-        wanted if its class, or a base of it, is among them.
+        wanted if its class, or a base of it, is among them. A class that is not imported yet is named with its whole
+        path (`"myapp.errors.Refused"`).
     slower_than:
         Seconds until the response's headers came, or until the call failed, 0 to 86,400.
     methods:

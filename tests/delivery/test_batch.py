@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from curl_interceptor.delivery.batch import Batch
 from curl_interceptor.policies import BatchPolicy
@@ -119,38 +120,73 @@ def test_a_trial_takes_one():
     assert len(batch) == 2
 
 
-@given(
-    st.lists(st.sampled_from(["add", "critical", "take", "one", "back", "remove", "oldest"]), max_size=60),
-    st.integers(1, 4),
-)
-def test_nothing_is_lost_or_doubled_and_the_order_stays(steps, size):
-    """
-    Whatever is done, every entry is in the batch or was handed out, once, and the oldest come first.
-    """
-    batch, model, out, clock = Batch[Entry](BatchPolicy(size, 5.0)), [], [], 0.0
-    for step in steps:
-        clock += 1
-        if step in ("add", "critical"):
-            model.append(Entry(clock, step == "critical"))
-            batch.add(model[-1])
-        elif step in ("take", "one"):
-            taken = batch.take(1 if step == "one" else None)
-            expected = min(len(model), 1 if step == "one" else size)
-            assert taken == model[:expected]
-            out, model = taken, model[expected:]
-        elif step == "back":
-            batch.put_back(iter(out))
-            model, out = [*out, *model], []
-        elif step == "oldest":
-            expected = next((entry for entry in model if not entry.critical), next(iter(model), None))
-            assert batch.take_oldest() is expected
-            model = [entry for entry in model if entry is not expected]
-        elif model:
-            gone = model.pop(len(model) // 2)
-            assert gone in batch
-            batch.remove([gone, gone])
-            assert gone not in batch
-        assert list(batch) == model
-        assert batch.first_admitted == min((entry.admitted for entry in model), default=inf)
-        urgent = len(model) >= size or any(entry.critical for entry in model)
-        assert batch.due() == (inf if not model else -inf if urgent else model[0].admitted + 5.0)
+class BatchMachine(RuleBasedStateMachine):
+    """A list beside it: every entry is in the batch or was handed out, once, and the order stays."""
+
+    @initialize(size=st.integers(1, 4))
+    def set_up(self, size: int) -> None:
+        self.policy = BatchPolicy(size, 5.0)
+        self.batch = Batch[Entry](self.policy)
+        self.model: list[Entry] = []
+        self.out: list[Entry] = []
+        self.clock = 0.0
+
+    @rule(critical=st.booleans(), late=st.sampled_from([0.0, 0.0, 10.0]))
+    def add(self, critical: bool, late: float) -> None:
+        """One that was tried in vain may stand behind those that came after it."""
+        self.clock += 1
+        self.model.append(Entry(self.clock - late, critical))
+        self.batch.add(self.model[-1])
+
+    @precondition(lambda self: not self.out)
+    @rule(most=st.none() | st.integers(1, 5))
+    def take(self, most: int | None) -> None:
+        size = min(self.policy.size, most or self.policy.size)
+        assert self.batch.take(most) == self.model[:size]
+        self.out, self.model = self.model[:size], self.model[size:]
+
+    @rule()
+    def put_back(self) -> None:
+        self.batch.put_back(iter(self.out))
+        self.out, self.model = [], [*self.out, *self.model]
+
+    @rule()
+    def deliver(self) -> None:
+        self.out = []
+
+    @rule()
+    def take_oldest(self) -> None:
+        expected = next((entry for entry in self.model if not entry.critical), next(iter(self.model), None))
+        assert self.batch.take_oldest() is expected
+        self.model = [entry for entry in self.model if entry is not expected]
+
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        """What is removed twice, or is not there, makes no difference."""
+        gone = [entry for entry in self.model if data.draw(st.booleans())]
+        self.batch.remove([*gone, *gone, *self.out])
+        self.model = [entry for entry in self.model if entry not in gone]
+
+    @rule(size=st.integers(1, 4), seconds=st.sampled_from([0.0, 2.0, 5.0]))
+    def govern(self, size: int, seconds: float) -> None:
+        self.policy = BatchPolicy(size, seconds)
+        self.batch.govern(self.policy)
+
+    @invariant()
+    def agrees(self) -> None:
+        if not hasattr(self, "batch"):
+            return
+        model = self.model
+        assert list(self.batch) == model
+        assert len(self.batch) == len(model)
+        assert all(entry in self.batch for entry in model)
+        assert not any(entry in self.batch for entry in self.out)
+        assert self.batch.first_admitted == min((entry.admitted for entry in model), default=inf)
+        urgent = len(model) >= self.policy.size or any(entry.critical for entry in model)
+        due = inf if not model else -inf if urgent else model[0].admitted + self.policy.seconds
+        assert self.batch.due() == due
+        assert self.batch.due(hurried=True) == (-inf if model else inf)
+
+
+TestBatchMachine = BatchMachine.TestCase
+TestBatchMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

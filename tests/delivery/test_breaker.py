@@ -171,14 +171,14 @@ def test_the_wall_clock_does_not_matter(monkeypatch, shift):
 
 
 class BreakerMachine(RuleBasedStateMachine):
-    """A naive model beside it: failures in a row, since when it is open, how long it waits, and how often it opened."""
+    """A naive model beside it: failures in a row, since when it is open, how long it waits, and what it counts."""
 
     @initialize(failures=st.integers(1, 4), open_for=st.sampled_from([0.5, 1.0]), longest=st.sampled_from([1.0, 20.0]))
     def set_up(self, failures: int, open_for: float, longest: float) -> None:
         self.policy = BreakerPolicy(failures, open_for, longest)
         self.breaker = Breaker(self.policy)
         self.now = 100.0
-        self.failures = self.opened = 0
+        self.failures = self.opened = self.closed = self.trials = 0
         self.since: float | None = None
         self.wait = 0.0
 
@@ -193,6 +193,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if trial and self.now < self.breaker.trial_at:
             return
         assert attempt(self.breaker, error, self.now), "an attempt whose time has come is made"
+        self.trials += trial
         if isinstance(error, DeadEndpoint):
             self._open(1.0, 21_600.0)
         elif isinstance(error, Transient):
@@ -200,7 +201,16 @@ class BreakerMachine(RuleBasedStateMachine):
             if trial or self.failures >= self.policy.failures:
                 self._open(self.policy.open_for, self.policy.max_open_for)
         else:
-            self.failures, self.since, self.wait = 0, None, 0.0
+            self._close()
+
+    @rule()
+    def reset(self) -> None:
+        self.breaker.reset()
+        self._close()
+
+    def _close(self) -> None:
+        self.closed += self.since is not None
+        self.failures, self.since, self.wait = 0, None, 0.0
 
     @rule()
     def trip(self) -> None:
@@ -220,7 +230,9 @@ class BreakerMachine(RuleBasedStateMachine):
             assert self.breaker.open_since == self.since
             assert self.breaker.is_open == (self.since is not None)
             assert self.breaker.state == ("closed" if self.since is None else "open")
-            assert self.breaker.opened == self.opened
+            assert (self.breaker.opened, self.breaker.closed) == (self.opened, self.closed)
+            assert self.breaker.trials == self.trials
+            assert self.opened - self.closed == self.breaker.is_open
 
 
 TestBreakerMachine = BreakerMachine.TestCase

@@ -101,6 +101,9 @@ class Made(Redacted):
     def bare(self) -> Made:
         return self
 
+    def headline(self) -> Made:
+        return self
+
 
 class Silent:
     """A transport that posts nothing."""
@@ -239,6 +242,15 @@ class Driver:
             self.job = None
         self._collect()
 
+    def write_off(self) -> None:
+        """The end, with all that is left."""
+        self.abandon(flying=True)
+        before = self.lane.books.dropped["gone without a word"]
+        self.lane.write_off("gone without a word")
+        written_off = self.lane.books.dropped["gone without a word"] - before
+        self.ended += written_off
+        self.told += written_off
+
     def _collect(self) -> None:
         while self.lane.lost:
             lost = self.lane.lost.popleft()
@@ -323,15 +335,16 @@ class LaneMachine(RuleBasedStateMachine):
         failures=st.integers(1, 4),
         retries=st.integers(0, 3),
         records=st.integers(1, 12),
+        room=st.sampled_from([10_000, 50_000]),
     )
-    def set_up(self, size, cooldown, limited, fallback_after, failures, retries, records) -> None:
+    def set_up(self, size, cooldown, limited, fallback_after, failures, retries, records, room) -> None:
         self.d = driver(
             batch=BatchPolicy(size, 2.0),
             cooldown=Cooldown(10.0, 3) if cooldown else None,
             rate_limit=RateLimit(2, 3.0) if limited else None,
             retry=RetryPolicy(retries, 1.0, max_wait=20.0),
             breaker=BreakerPolicy(failures, 1.0, 20.0),
-            lane=LanePolicy(records, 50_000, 60.0),
+            lane=LanePolicy(records, room, 60.0),
             fallbacks=() if fallback_after is None else (print,),
             fallback_after=fallback_after or 0.0,
         )
@@ -427,11 +440,7 @@ class LaneMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "d"):
             return
-        self.d.lane.release_suppressed(self.d.now)
-        self.d._collect()
-        self.d.abandon(flying=True)
-        self.d.lane.release_suppressed(self.d.now)
-        self.d.abandon(flying=True)
+        self.d.write_off()
         self.d.check()
         assert self.d.lane.pending == 0
         assert self.d.lane.held_bytes == 0

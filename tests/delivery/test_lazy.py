@@ -351,6 +351,33 @@ def test_a_dotted_path_may_name_a_fallback(session, api, receiver, pipeline, ale
     assert len(receiver.bodies("/late")) == 1
 
 
+def test_fallbacks_that_are_off_are_left_out(session, api, receiver, pipeline, alerts, monkeypatch):
+    """
+    None and an empty text, given or named by a dotted path; the next one is asked, and they are counted.
+    """
+    monkeypatch.setenv("LATE_URL", receiver.url("/late"))
+    receiver.script("/main", then=status(400))
+    fallbacks = [None, "", f"{alerts}.off", f"{alerts}.ready"]
+    adapter = mount(session, pipeline, WebhookInspector(receiver.url("/main"), fallbacks=fallbacks))
+    session.get(api.url("/status/500"))
+    assert adapter.flush(2)
+    assert len(receiver.bodies("/late")) == 1
+    assert adapter.stats().off == 2
+
+
+@pytest.mark.parametrize("fallbacks", [None, "", [None], [""]])
+def test_with_all_fallbacks_off_the_log_has_the_last_word(session, api, receiver, pipeline, caplog, fallbacks):
+    """
+    As where none were given.
+    """
+    receiver.script("/main", then=status(400))
+    adapter = mount(session, pipeline, receiver.url("/main"), fallbacks=fallbacks)
+    session.get(api.url("/status/500"))
+    assert adapter.flush(2)
+    assert adapter.stats().inspectors[0].fallbacks == {"logged": 1}
+    assert adapter.stats().off == 1
+
+
 @pytest.mark.parametrize(
     ("path", "words", "cause"),
     [

@@ -9,17 +9,11 @@ import threading
 import time
 
 import pytest
+from support.waiting import until
 
 from curl_interceptor.delivery.dispatcher import Dispatcher
 from curl_interceptor.delivery.starter import Starter
 from curl_interceptor.policies import PipelinePolicy
-
-
-def until(condition, timeout: float = 5.0) -> None:
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.002)
 
 
 @pytest.fixture

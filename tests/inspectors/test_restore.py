@@ -94,6 +94,7 @@ def exchanges(draw: Any) -> Exchange:
         context=tuple(draw(st.lists(st.tuples(st.sampled_from(["a", "token"]) | TEXT, TEXT), max_size=3))),
         retried=tuple(draw(st.lists(st.sampled_from(["503", "ReadTimeoutError"]), max_size=2))),
         peer=draw(st.none() | st.just("127.0.0.1:80")),
+        caller=draw(st.none() | st.just("shop/views.py:42 in charge")),
     )
 
 

@@ -74,7 +74,7 @@ def test_inspectors_that_are_off_are_noted():
     document = health(Stats(off=2), at=0.0)
 
     assert document["status"] == "pass"
-    assert document["notes"] == ["inspectors that are off, given as None or as an empty text: 2"]
+    assert document["notes"] == ["inspectors or fallbacks that are off, given as None or as an empty text: 2"]
 
 
 def test_the_checker_sees_what_is_wrong():

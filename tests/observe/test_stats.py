@@ -157,6 +157,13 @@ def test_inspectors_that_are_off_are_counted_while_their_adapter_lives(receiver)
     one.configure(cooldown=None)
     assert one.stats().off == 2
 
+    one.configure(fallbacks=[None, "", lambda record: None])
+    assert one.stats().off == 2 + 2
+    one.configure(fallbacks=None)
+    assert one.stats().off == 2 + 1
+    one.configure(fallbacks=())
+    assert one.stats().off == 2
+
     del one, two
     gc.collect()
     assert pipeline.stats().off == 0

@@ -314,7 +314,7 @@ def test_the_process_s_own_pipeline_is_not_made_by_looking(monkeypatch):
     adapter = mount(requests.Session(), None)
 
     body = endpoints().reply({**LOCAL, "PATH_INFO": "/health"}).body.decode()
-    assert "inspectors that are off" in body
+    assert "inspectors or fallbacks that are off" in body
     assert adapter.stats().off == 1
     import curl_interceptor.delivery.pipeline as module
 

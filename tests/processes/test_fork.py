@@ -104,6 +104,47 @@ def test_a_child_does_not_repeat_the_backlog_of_its_parent(api, receiver):
     assert sorted(names(receiver)) == ["child", *(f"parent-{number}" for number in range(6))]
 
 
+def test_a_fork_in_the_middle_of_the_first_start(api, receiver):
+    """
+    Whatever the thread was doing that starts ours: the child starts one of its own, and the parent's comes to life.
+    """
+    ended = run(
+        """
+    import os, random, threading, time
+    import requests, curl_interceptor
+    from curl_interceptor import Pipeline
+    session = requests.Session()
+    start = threading.Thread.start
+    def slow_start(thread):
+        pause = thread.name == "curl-interceptor-dispatcher" and os.getpid() == parent
+        time.sleep(random.choice([0, 0.001, 0.003]) if pause else 0)
+        start(thread)
+        time.sleep(random.choice([0, 0.001]) if pause else 0)
+    threading.Thread.start = slow_start
+    parent = os.getpid()
+    for number in range(20):
+        pipeline = Pipeline()
+        adapter = curl_interceptor.mount(session, hook, cooldown=None, pipeline=pipeline)
+        session.get(url + f"?parent-{number}")
+        session.close()
+        time.sleep(random.choice([0, 0, 0.001, 0.002]))
+        child = os.fork()
+        if child == 0:
+            session.get(url + f"?child-{number}")
+            os._exit(0 if adapter.flush(5) and pipeline.stats().threads else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert adapter.flush(5) and pipeline.close()
+""",
+        hook=receiver.url("/hook"),
+        url=api.url("/status/500"),
+        timeout=60,
+    )
+
+    assert ended.status == 0, ended.err
+    told = [f"{whose}-{number}" for whose in ("child", "parent") for number in range(20)]
+    assert sorted(names(receiver)) == sorted(told)
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_children_of_multiprocessing_deliver_what_they_captured(api, receiver, tmp_path, method):
     """

@@ -377,3 +377,28 @@ def test_what_is_no_match_is_refused(value):
     """
     with pytest.raises(ConfigurationError, match="say match=Match"):
         as_match("match", value)
+
+
+class Refused(Exception):
+    """An exception of the app's own."""
+
+
+@pytest.mark.parametrize("name", ["Timeout", "ReadTimeoutError", "OSError", "Refused", "myapp.errors.Later"])
+def test_a_name_may_be_that_of_any_exception_there_is(name):
+    """
+    requests', urllib3's, Python's and the app's own; one that is not imported yet by its whole path.
+    """
+    assert Match(errors=name) == Match(errors=[name])
+
+
+@pytest.mark.parametrize(
+    ("errors", "meant"),
+    [("Timeot", "Timeout"), (["Timeout", "ConectionError"], "ConnectionError"), ("IOError", "OSError"), ("str", None)],
+)
+def test_a_name_that_no_exception_has_is_refused(errors, meant):
+    """
+    It would never want anything; the message says what may have been meant, and how to name a class of one's own.
+    """
+    with pytest.raises(ConfigurationError, match=r"no exception has.*whole path") as caught:
+        Match(errors=errors)
+    assert meant is None or f"did you mean '{meant}'?" in str(caught.value)
