@@ -7,6 +7,7 @@ goes through the gate like anything else, and `redact` stays the only function t
 from __future__ import annotations
 
 import base64
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -104,7 +105,7 @@ def _notice(document: Document) -> RawNotice:
         text=_text(document, "text"),
         started=_number(more, "started", _time(document, "started")) or 0.0,
         level=cast("Level", level),
-        extra=_pairs(more, "extra") or _named(document, "extra"),
+        extra=tuple((name, _member(text)) for name, text in _pairs(more, "extra") or _named(document, "extra")),
         context=_pairs(more, "context") or _named(document, "context"),
         restored=RestoredNotice(
             id=_name(document),
@@ -279,6 +280,17 @@ def _pairs(facts: Document, key: str) -> Headers:
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
             raise ValueError(f"its {key!r} are not all pairs of texts")
     return tuple((name, value) for name, value in pairs)
+
+
+def _member(text: str) -> Any:
+    """Return the list or object whose text it is, since what that holds is redacted one by one; else the text."""
+    if text[:1] in ("[", "{"):
+        try:
+            value = json.loads(text)
+            return value if json.dumps(value, ensure_ascii=False) == text else text
+        except (ValueError, RecursionError):
+            pass
+    return text
 
 
 def _printable(kind: object) -> str:

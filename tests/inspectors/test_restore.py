@@ -304,7 +304,18 @@ def test_hostile_notices_come_back(name: str) -> None:
 @RELAXED
 @given(
     st.text(max_size=40),
-    st.dictionaries(st.sampled_from(["a", "token", "b"]) | TEXT, TEXT | st.lists(TEXT, max_size=2), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["a", "token", "b"]) | TEXT,
+        TEXT
+        | st.integers(-9, 99)
+        | st.booleans()
+        | st.none()
+        | st.lists(TEXT, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["a", "password"]), TEXT | st.lists(st.integers(0, 9), max_size=2), max_size=2
+        ),
+        max_size=3,
+    ),
     st.lists(st.tuples(st.sampled_from(["a", "token"]) | TEXT, TEXT), max_size=3),
     st.floats(-1e12, 1e12),
 )
