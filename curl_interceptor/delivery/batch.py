@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
@@ -70,8 +71,12 @@ class Batch(Generic[T]):
     def put_back(self, items: Iterable[T]) -> None:
         """Put some at the front again, in their order."""
         items = list(items)
-        if items and self._waiting and items[-1].admitted > self._first.admitted:
-            self._ordered = False
+        came = [item.admitted for item in items]
+        if self._waiting:
+            came.append(self._first.admitted)
+        else:
+            self._ordered = True
+        self._ordered = self._ordered and all(one <= next_one for one, next_one in pairwise(came))
         for item in reversed(items):
             self._waiting[id(item)] = item
             self._waiting.move_to_end(id(item), last=False)
