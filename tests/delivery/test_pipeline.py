@@ -1003,6 +1003,24 @@ def test_a_predicate_that_blocks_is_named(session, receiver, pipeline, fail, cap
     assert "the predicate of webhook:" in caplog.text
 
 
+def test_a_fallback_that_only_promises_to_take_it_has_not(session, receiver, pipeline, fail):
+    """
+    A lambda may return a coroutine that nobody runs: the next fallback gets the record.
+    """
+    kept = []
+
+    async def later(record):
+        raise AssertionError("nobody runs it")
+
+    receiver.script(SECRET, then=status(400))
+    mount(session, pipeline, receiver.url(SECRET), fallbacks=[lambda record: later(record), kept.append])
+    fail()
+    assert pipeline.flush(5)
+
+    assert len(kept) == 1
+    assert pipeline.stats().inspectors[0].fallbacks == {"raised": 1, "taken": 1}
+
+
 def test_the_last_word_about_a_webhook_is_true(session, receiver, pipeline, fail, caplog):
     """
     It fails again soon after it was said to be well: that is left out for a while, and said while it lasts.
