@@ -475,10 +475,8 @@ class Dispatcher:
         self._workers.close()
         self._local.close()
         self.wake()
-        with self.lock:
-            books_at_the_end = self.lanes.snapshot(time.monotonic())
-            refused = self.queue.fold()["shutdown"]
-        cut = [books for books in books_at_the_end() if books.dropped.get("shutdown")]
+        refused = self.queue.fold()["shutdown"]
+        cut = [books for books in self.lanes.stats(time.monotonic()) if books.dropped.get("shutdown")]
         self.troubles.silent = True
         for books in cut:
             lost = f"{books.dropped['shutdown']} records for {books.label} were not delivered at the end"
@@ -505,13 +503,12 @@ class Dispatcher:
     def stats(self) -> Stats:
         """The books at this moment."""
         now = time.monotonic()
-        with self.lock:  # what has to balance; the rest is made of it without the lock
+        with self.lock:  # what has to balance; so has each lane by itself
             dropped = self.queue.fold()
             waiting, in_hand, waiting_bytes = len(self.queue.queue), self._in_hand, self.queue.held_bytes
             taken, unmatched, routed = self._taken, self._unmatched, self._routed
-            held_bytes = waiting_bytes + sum(lane.held_bytes for lane in self.lanes)
-            books = self.lanes.snapshot(now)
-        inspectors = books()
+        inspectors = self.lanes.stats(now)
+        held_bytes = waiting_bytes + sum(lane.held_bytes for lane in self.lanes)
         return Stats(
             accepted=taken + waiting + sum(dropped.values()),
             unmatched=unmatched,

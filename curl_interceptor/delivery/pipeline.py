@@ -331,7 +331,7 @@ class Pipeline(SendsNotices):
             raise ConfigurationError(f"label must be the label of an inspector, as a text, got {shown(label)}")
         dispatcher = self._current()
         with dispatcher.lock:
-            labels = self._claims.labels | {books.label for books in dispatcher.lanes.snapshot(monotonic())()}
+            labels = self._claims.labels | dispatcher.lanes.labels
         if label not in labels:
             hint = nearest(label, frozenset(labels)) if labels else ""
             raise ConfigurationError(f"label: no inspector has the one that was given{hint}")
