@@ -104,19 +104,13 @@ def test_a_full_queue_drops_and_counts(session, receiver, fail, overflow):
     """
     pipeline = Pipeline(queue_size=5, overflow=overflow, linger=10)
     mount(session, pipeline, receiver.url(SECRET), batch=BatchPolicy(100, 0))
-    fail(1)
-    time.sleep(0.15)  # the first one may be on its way already
-    fail(20)
+    fail(21)
     stats = pipeline.stats()
     assert (stats.accepted, stats.queued) == (21, 5)
-    assert stats.dropped == {"queue_full": 16 - stats.routed}
+    assert stats.dropped == {"queue_full": 16}
     assert pipeline.close(3)
 
-    oldest = list(range(stats.routed))
-    assert numbers(receiver) == [
-        *oldest,
-        *(range(16, 21) if overflow == "oldest" else range(stats.routed, 5 + stats.routed)),
-    ]
+    assert numbers(receiver) == list(range(16, 21) if overflow == "oldest" else range(5))
 
 
 def test_a_queue_is_bounded_in_bytes(session, receiver, fail):
@@ -127,11 +121,11 @@ def test_a_queue_is_bounded_in_bytes(session, receiver, fail):
     mount(session, pipeline, receiver.url(SECRET))
     fail(5, body=b"x" * 20_000)
     stats = pipeline.stats()
-    assert stats.dropped == {"bytes_full": 3 - stats.routed}
-    assert 40_000 < stats.held_bytes <= 50_000 + 30_000 * stats.routed
+    assert stats.dropped == {"bytes_full": 3}
+    assert 40_000 < stats.held_bytes <= 50_000
     assert pipeline.close(3)
 
-    assert numbers(receiver) == list(range(2 + stats.routed))
+    assert numbers(receiver) == [0, 1]
 
 
 def test_a_rate_limit_spreads_the_messages(session, receiver, pipeline, fail):
