@@ -172,13 +172,13 @@ class Capturing(SendsNotices):
         """The inspectors of this adapter; `initialized` says of each whether its factory has made it."""
         return () if self._curl_interceptor is None else tuple(self._curl_interceptor.plan.inspectors)
 
-    def _announce(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
+    def _announce_notice(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
         settings = self._curl_interceptor
         return settings is not None and settings.pipeline.announce(raw, to, settings.route)
 
-    def _count_unsent(self) -> None:
+    def _count_unsent_notice(self) -> None:
         if self._curl_interceptor is not None:
-            self._curl_interceptor.pipeline._count_unsent()
+            self._curl_interceptor.pipeline._count_unsent_notice()
 
     def configure(self, **changes: Any) -> None:
         """Change keywords while the adapter is in use; those that are not named stay as they are.
@@ -289,7 +289,7 @@ def _enabled_by_environment() -> bool:
         return True
     if value in ("0", "false", "no", "off", "n", "f", "disabled"):
         return False
-    raise ConfigurationError(f"CURL_INTERCEPTOR_ENABLED in the environment must be 1 or 0, got {value!r}")
+    raise ConfigurationError("CURL_INTERCEPTOR_ENABLED in the environment must be 1 or 0, and is neither")
 
 
 def _check_arguments(kind: type[Capturing], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

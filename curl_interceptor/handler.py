@@ -6,6 +6,7 @@ import copy
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from .capturing import Capturing
@@ -77,13 +78,15 @@ class NoticeHandler(logging.Handler):
         try:
             self._send(record)
         except Exception:
-            self._count_unsent()
+            self.handleError(record)
         finally:
             self._here.busy = False
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Count the record; nothing is printed, whatever `logging.raiseExceptions` says."""
-        self._count_unsent()
+        with suppress(Exception):
+            lazy = self._target is None or isinstance(self._target, str)
+            (default_pipeline() if lazy else self._target)._count_unsent_notice()
 
     def _send(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else record.exc_info
@@ -94,10 +97,10 @@ class NoticeHandler(logging.Handler):
             error or None,
             level=_level(record.levelno),
             extra={"logger": record.name, **extra},
-            caller=Place(str(record.pathname), int(record.lineno), str(record.funcName)),
+            caller=Place(str(record.pathname), int(record.lineno or 0), str(record.funcName)),
             key=f"{record.name} {record.msg[:_LONGEST_KEY]}" if isinstance(record.msg, str) else "",
         )
-        self._found()._announce(raw._replace(started=record.created), ())
+        self._found()._announce_notice(raw._replace(started=record.created), ())
 
     def _text(self, record: logging.LogRecord) -> object:
         try:
@@ -117,10 +120,6 @@ class NoticeHandler(logging.Handler):
             found = load("target", self._target)
             self._target = _checked(found)
         return self._target
-
-    def _count_unsent(self) -> None:
-        target = default_pipeline() if self._target is None or isinstance(self._target, str) else self._target
-        target._count_unsent()
 
 
 def _checked(target: Any) -> Any:

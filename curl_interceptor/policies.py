@@ -93,12 +93,15 @@ class CapturePolicy:
         is kept, and `*` stands for any characters. None (the default) keeps every body.
     peer:
         Whether the address of the other end of the connection is kept, which takes a system call more. Default False.
+    caller:
+        Whether it is kept where in the app's code a call was made, which takes a look at the stack. Default False.
     """
 
     request_body: int = 64 * KIB
     response_body: int = 64 * KIB
     content_types: Collection[str] | None = None
     peer: bool = False
+    caller: bool = False
 
     def __post_init__(self) -> None:
         for name in ("request_body", "response_body"):
@@ -114,6 +117,7 @@ class CapturePolicy:
                 )
             object.__setattr__(self, "content_types", tuple(one.strip().lower() for one in types))
         check_flag("capture: peer", self.peer)
+        check_flag("capture: caller", self.caller)
 
 
 @dataclass(frozen=True)
@@ -277,7 +281,7 @@ class TransportPolicy:
         if self.proxy is not None:
             _check_proxy(self.proxy)
         if self.ca_bundle is not None and not (isinstance(self.ca_bundle, str) and os.path.exists(self.ca_bundle)):
-            raise ConfigurationError(f"transport: ca_bundle must be a file or a folder, got {self.ca_bundle!r}")
+            raise ConfigurationError(f"transport: ca_bundle must be a file or a folder, got {shown(self.ca_bundle)}")
 
 
 def _check_proxy(proxy: object) -> None:
@@ -345,10 +349,15 @@ def check_policy(name: str, value: Any, kind: type, *, hint: str = "") -> None:
 
 
 def shown(value: object) -> str:
-    """Return a value as a message may show it: what may be a webhook URL, or long, only by its type."""
+    """Return a value as a message may show it: numbers, True, False and None as they are, all else by its type.
+
+    A text may be a webhook URL, a part of one, or a token that was given to the wrong keyword; so may what holds texts.
+    """
+    kind = type(value).__name__
+    if value is not None and type(value) not in (bool, int, float):
+        return f"a {kind}"
     try:
         text = repr(value)
-    except Exception:  # somebody's class, or a number with more digits than Python writes
-        return f"a {type(value).__name__}"
-    harmless = isinstance(value, (bool, int, float, type(None))) or "/" not in text
-    return f"{text} ({type(value).__name__})" if harmless and len(text) <= 60 else f"a {type(value).__name__}"
+    except ValueError:  # more digits than Python writes
+        return f"a {kind}"
+    return f"{text} ({kind})" if len(text) <= 30 else f"a {kind}"

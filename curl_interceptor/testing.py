@@ -187,7 +187,7 @@ class Captured:
         self._recording.payloads.clear()
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.records)
 
 
 class _StandIn(Inspector):

@@ -23,6 +23,7 @@ from ..policies import CapturePolicy
 from ..records.context import labels
 from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts, failure_of
 from .attempts import retried_before_answer, retried_before_failure
+from .caller import caller
 from .connection import Tee, peer_of
 from .target import sent_url
 from .versions import URLLIB3_USER_AGENT
@@ -72,6 +73,7 @@ class Draft:
     """
 
     __slots__ = (
+        "_caller",
         "_chunks",
         "_context",
         "_ended_at",
@@ -128,6 +130,7 @@ class Draft:
         self._failure: Failure | None = None
         self._ended_at: float | None = None
         self._context = labels.get()
+        self._caller = caller() if policy.caller else None
         self._peer: str | None = None
         self._retried: tuple[str, ...] = ()
         self._left_at = 0.0
@@ -231,6 +234,7 @@ class Draft:
             context=self._context,
             retried=self._retried,
             peer=self._peer,
+            caller=None if self._caller is None else self._caller.shown,
         )
 
     @property

@@ -102,7 +102,7 @@ def _described(options: argparse.Namespace) -> RequestFacts:
 def _header(text: str) -> tuple[str, bytes]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise ConfigurationError(f"-H takes 'NAME: VALUE', got {text!r}")
+        raise ConfigurationError("-H takes 'NAME: VALUE', and one has no colon behind a name")
     return name, _encoded(value.lstrip(" \t"))
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from ..delivery.redelivery import size_of
-from ..inspectors.restore import UnknownKind, restore
+from ..inspectors.restore import Raw, UnknownKind, restore
 from ..policies import MB
-from ..records.exchange import Exchange
 from .replay_file import LONGEST, Line, ReplayFile
 from .replay_state import Progress
 
@@ -26,7 +25,7 @@ class Batch:
 
     Attributes
     ----------
-    exchanges: What is to be sent, by its id.
+    entries: What is to be sent, by its id.
     lines: The line of each.
     skipped: Numbers of lines that cannot be sent, and why.
     kinds: How many there are of each kind that is not known.
@@ -37,7 +36,7 @@ class Batch:
 
     offset: int
     line: int
-    exchanges: dict[str, Exchange] = field(default_factory=dict)
+    entries: dict[str, Raw] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
     skipped: list[tuple[int, str]] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
@@ -48,7 +47,7 @@ class Batch:
     @property
     def count(self) -> int:
         """How many lines of it hold something."""
-        return len(self.exchanges) + len(self.skipped) + len(self.kinds) + len(self.before)
+        return len(self.entries) + len(self.skipped) + len(self.kinds) + len(self.before)
 
 
 class Batches:
@@ -66,27 +65,27 @@ class Batches:
         self._beyond = dict(progress.beyond)
 
     def of(self, most: int) -> Iterator[Batch]:
-        """Yield batches of at most so many exchanges, of ids that differ, and of not too many bytes."""
+        """Yield batches of at most so many entries, of ids that differ, and of not too many bytes."""
         batch, begins = Batch(self._offset, self._line), self._offset
         for line in self._file.lines(self._offset, self._line):
-            exchange = self._look(line, batch)
+            raw = self._look(line, batch)
             if batch.unfinished is not None:
                 break
-            if exchange is not None:
-                name, size = exchange.restored.id if exchange.restored else "", size_of(exchange)
-                if batch.exchanges and (name in batch.exchanges or batch.size + size > _MOST_BYTES):
+            if raw is not None:
+                name, size = raw.restored.id if raw.restored else "", size_of(raw)
+                if batch.entries and (name in batch.entries or batch.size + size > _MOST_BYTES):
                     yield batch
                     batch, begins = Batch(batch.offset, batch.line), batch.offset
-                batch.exchanges[name], batch.lines[name] = exchange, line
+                batch.entries[name], batch.lines[name] = raw, line
                 batch.size += size
             batch.offset, batch.line = line.end, line.number
-            if len(batch.exchanges) >= most or batch.count >= _MOST_LINES:
+            if len(batch.entries) >= most or batch.count >= _MOST_LINES:
                 yield batch
                 batch, begins = Batch(batch.offset, batch.line), batch.offset
         if batch.offset > begins or batch.unfinished is not None:
             yield batch
 
-    def _look(self, line: Line, batch: Batch) -> Exchange | None:
+    def _look(self, line: Line, batch: Batch) -> Raw | None:
         """Return what a line holds; None if that is nothing to be sent, which is put down."""
         if line.start in self._beyond:
             batch.before.append(line.start)
@@ -110,7 +109,7 @@ class Batches:
         except UnknownKind as unknown:
             batch.kinds.append(unknown.kind)
         except ValueError as error:
-            batch.skipped.append((line.number, f"it is no document of a record: {_reason(error)}"))
+            batch.skipped.append((line.number, f"it is no document of ours: {_reason(error)}"))
         return None
 
 

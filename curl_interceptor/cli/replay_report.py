@@ -84,7 +84,7 @@ class Reporter:
         self._kinds.clear()
         count = skipped = 0
         for batch in batches.of(1_000):
-            count += len(batch.exchanges)
+            count += len(batch.entries)
             skipped += len(batch.skipped) + len(batch.kinds)
             self.skips(batch)
             self.unfinished(batch)

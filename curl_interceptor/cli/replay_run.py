@@ -12,6 +12,7 @@ from types import TracebackType
 from ..delivery.redelivery import Outcome, Redelivery
 from ..inspectors.base import Inspector
 from ..records.redaction import Redaction
+from .interruption import Interruption
 from .replay_batches import Batch, Batches
 from .replay_file import ReplayFile
 from .replay_report import Reporter
@@ -54,6 +55,7 @@ class Replay:
         self._doubtful: list[tuple[int, str]] = []
         """Lines that were refused, and why, since the webhook last took something."""
         self._stuck = False
+        self._interruption = Interruption()
         self._open = Counter[str]()
         """What became of lines behind the offset."""
 
@@ -75,11 +77,16 @@ class Replay:
         ----------
         patience: Seconds without any delivery after which it is given up, those not counted that the service asks for.
         """
+        with self._interruption:
+            return self._run(patience)
+
+    def _run(self, patience: float) -> bool:
         report, progress = self._report, self._progress
         report.begin(self._inspector.label, progress)
         why, batch = "", None
         try:
             for batch in Batches(self._file, progress).of(self._redelivery.batch):
+                self._interruption.check()
                 why = self._send(batch, patience)
                 self._state.save()
                 if why:
@@ -99,8 +106,8 @@ class Replay:
         """Deal with a batch; return why there is no use in going on, or nothing."""
         self._report.skips(batch)
         settled, outcome = True, Outcome(frozenset(), {}, frozenset(), frozenset())
-        if batch.exchanges:
-            self._redelivery.give(batch.exchanges)
+        if batch.entries:
+            self._redelivery.give(batch.entries)
             settled = self._settle(patience)
             outcome = self._redelivery.outcome()
         self._note(batch, outcome.delivered)
@@ -125,6 +132,7 @@ class Replay:
     def _settle(self, patience: float) -> bool:
         """Wait for the end of a batch; False if it will not come."""
         while not self._redelivery.wait(_LOOK):
+            self._interruption.check()
             if self._redelivery.dead or self._redelivery.idle > patience:
                 return False
             waits = self._redelivery.last_error if self._redelivery.idle > 2 * _LOOK else ""
@@ -171,7 +179,7 @@ class Replay:
 
     def _rescue(self, batch: Batch | None) -> None:
         """Somebody ends it: put down what was delivered of the batch by now, the post under way included."""
-        if batch is not None and self._redelivery.given is batch.exchanges and self._progress.offset < batch.offset:
+        if batch is not None and self._redelivery.given is batch.entries and self._progress.offset < batch.offset:
             self._redelivery.wait(_RESCUE)
             self._note(batch, self._redelivery.outcome().delivered)
         self._state.save()

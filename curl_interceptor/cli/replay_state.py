@@ -85,9 +85,9 @@ class ReplayState:
 
     def close(self) -> None:
         """Let the next replay come."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
     def of(self, key: str, label: str) -> Progress:
         """Return how far a webhook has got; a new one is at the beginning."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from time import time
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
@@ -63,7 +64,8 @@ class SendsNotices:
         ----------
         text: What is to be said.
         level: `"info"`, `"warning"` or `"error"`. It chooses the colour. Default `"info"`.
-        extra: More values by name. What stands under a name such as `token` is hidden. Default none.
+        extra: More values by name. What stands under a name such as `token` is hidden. Of an object `str` is asked, in
+            this thread. Default none.
         to: Labels of the inspectors that are to have it. Default: all that the sender has.
 
         Returns
@@ -71,7 +73,11 @@ class SendsNotices:
         bool
             Whether it was taken. False if nothing is sent here, the queue is full, or this thread is delivering.
         """
-        return self._send("message", text, level=level, extra=extra, to=to, sent_by=sys._getframe(1))
+        try:
+            raw = raw_notice("message", text, level=level, extra=extra, caller=_place(sys._getframe(1)))
+            return self._announce_notice(raw, _labels(to))
+        except Exception:
+            return self._unsent_notice()
 
     def send_bug_report(
         self,
@@ -97,36 +103,37 @@ class SendsNotices:
         bool
             As for `send_message`.
         """
-        if error is None:
-            error = sys.exc_info()[1]
-        return self._send("bug_report", message, error, level="error", extra=extra, to=to, sent_by=sys._getframe(1))
-
-    def _send(
-        self,
-        kind: NoticeKind,
-        text: object,
-        error: object = None,
-        *,
-        level: Level,
-        extra: object,
-        to: str | Iterable[str],
-        sent_by: FrameType,
-    ) -> bool:
         try:
-            caller = Place(sent_by.f_code.co_filename, sent_by.f_lineno, sent_by.f_code.co_name)
-            raw = raw_notice(kind, text, error, level=level, extra=extra, caller=caller)
-            return self._announce(raw, (to,) if isinstance(to, str) else tuple(map(str, to)))
+            if error is None:
+                error = sys.exc_info()[1]
+            place = _place(sys._getframe(1))
+            raw = raw_notice("bug_report", message, error, level="error", extra=extra, caller=place)
+            return self._announce_notice(raw, _labels(to))
         except Exception:
-            self._count_unsent()
-            return False
+            return self._unsent_notice()
 
-    def _announce(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
+    # Their names are long, since they stand before those of whatever adapter this is combined with.
+
+    def _announce_notice(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
         """Hand it over; whether it was taken."""
         raise NotImplementedError
 
-    def _count_unsent(self) -> None:
+    def _unsent_notice(self) -> bool:
+        with suppress(Exception):  # the interpreter ends, or its stack is at its end
+            self._count_unsent_notice()
+        return False
+
+    def _count_unsent_notice(self) -> None:
         """Count one that could not be made."""
         raise NotImplementedError
+
+
+def _place(frame: FrameType) -> Place:
+    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def _labels(to: str | Iterable[str]) -> tuple[str, ...]:
+    return (to,) if isinstance(to, str) else tuple(map(str, to))
 
 
 def raw_notice(

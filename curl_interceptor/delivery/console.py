@@ -8,6 +8,7 @@ while the process forks, and nothing is left in a buffer that would be complaine
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -30,6 +31,7 @@ from .trouble import Elapsed, describe
 __all__ = ["ConsoleTransport", "wants_colour"]
 
 _ROOM = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe takes at once where it says that it takes any
+_LITTLE = 64  # bytes that most terminals take where they say that they take any
 _COLOUR = re.compile("\033\\[[0-9;]*m")
 # What a message is decorated with, for encodings that have none of it.
 _PLAINER = str.maketrans({"·": "-", "…": "...", "\N{MULTIPLICATION SIGN}": "x", "│": "|"})
@@ -126,14 +128,37 @@ def _descriptor(stream: Any) -> int | None:
 
 
 def _write_all(descriptor: int, data: bytes, ends: float) -> None:
-    never_waits = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    mode = os.fstat(descriptor).st_mode
     left = memoryview(data)
-    with _no_signal():
+    with _no_signal(), _never_blocking(descriptor, mode) as (to, size):
         while left:
-            if not never_waits:
-                wait(descriptor, ends, writing=True)
+            if not stat.S_ISREG(mode):
+                wait(to, ends, writing=True)
             with suppress(BlockingIOError):  # another one was faster
-                left = left[os.write(descriptor, left[: len(left) if never_waits else _ROOM]) :]
+                left = left[os.write(to, left[:size]) :]
+
+
+@contextmanager
+def _never_blocking(descriptor: int, mode: int) -> Iterator[tuple[int, int]]:
+    """Open a terminal or a pipe once more, such that a write takes what there is room for; and yield how much at once.
+
+    A terminal calls itself writable with a single letter's room, and would keep a longer write until somebody reads.
+    The app's own descriptor must not be told to behave otherwise: it is shared with other processes.
+    """
+    if not (stat.S_ISFIFO(mode) or os.isatty(descriptor)):
+        yield descriptor, _ROOM if not stat.S_ISREG(mode) else 1 << 30
+        return
+    try:
+        again = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # so says a pipe without a reader
+            raise BrokenPipeError from None
+        yield descriptor, _LITTLE if os.isatty(descriptor) else _ROOM  # no Linux
+        return
+    try:
+        yield again, _ROOM
+    finally:
+        os.close(again)
 
 
 @contextmanager

@@ -31,9 +31,9 @@ from .fallback import FallbackStage
 from .guard import delivering, in_delivery
 from .lane import Job, Lane
 from .lanes import Lanes
-from .outages import Outcomes
 from .outcome import Outcome
 from .queue import ExchangeQueue
+from .recovery import Outcomes
 from .rendering import render
 from .router import Draft, Router
 from .starter import Starter

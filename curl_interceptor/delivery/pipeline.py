@@ -181,10 +181,10 @@ class Pipeline(SendsNotices):
             self._start(dispatcher)
         return taken
 
-    def _announce(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
+    def _announce_notice(self, raw: RawNotice, to: tuple[str, ...]) -> bool:
         return self.announce(raw, to)
 
-    def _count_unsent(self) -> None:
+    def _count_unsent_notice(self) -> None:
         self._current().troubles.counts["notice"] += 1
 
     def sink(self, route: Route) -> PipelineSink:
@@ -329,7 +329,7 @@ class Pipeline(SendsNotices):
             labels = self._claims.labels | {books.label for books in dispatcher.lanes.snapshot(monotonic())()}
         if label not in labels:
             hint = nearest(label, frozenset(labels)) if labels else ""
-            raise ConfigurationError(f"label: no inspector has the label {shown(label)}{hint}")
+            raise ConfigurationError(f"label: no inspector has the one that was given{hint}")
         return label
 
     def stats(self) -> Stats:

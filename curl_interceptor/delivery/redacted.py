@@ -139,6 +139,8 @@ class RedactedNotice(Redactable[Notice]):
         super().__init__()
         self.raw = raw
         self.started = raw.started
+        if raw.restored is not None:
+            self._id = raw.restored.id
 
     def _made(self, rules: Redaction) -> Notice:
         return redact_notice(self.raw, rules, id=self._named())

@@ -8,11 +8,13 @@ from time import monotonic
 from typing import Any, Literal, NamedTuple
 
 from ..inspectors.base import Entry, Inspector
+from ..inspectors.restore import Raw
 from ..policies import MB, BatchPolicy, LanePolicy
 from ..records.exchange import Exchange
 from ..records.match import Match
+from ..records.notice import RawNotice
 from ..records.record import Record
-from ..records.redaction import Redaction
+from ..records.redaction import Redaction, redact_notice
 from .destination import plan_route
 from .item import Item
 from .lane import Lane
@@ -37,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 class Redelivery:
-    """Sends restored exchanges to one webhook.
+    """Sends restored exchanges and notices to one webhook.
 
     All is as it is for what is captured: the gate, the batches, the limits of the service, its `Retry-After`, retries
     and breaker. Only the cooldown is off. Whoever makes one closes it.
@@ -65,20 +67,24 @@ class Redelivery:
         self._pipeline = Pipeline(queue_bytes=1_000 * MB)
         self._claims = self._pipeline.register(route)
         self._sink = self._pipeline.sink(route)
+        self._route, self._redaction = route, redaction
         self._round = _Round({})
         self._progress = (0, monotonic())
 
     @property
-    def given(self) -> Mapping[str, Exchange]:
+    def given(self) -> Mapping[str, Raw]:
         """What was given last."""
         return self._round.given
 
-    def give(self, exchanges: Mapping[str, Exchange]) -> None:
-        """Begin with the next batch, exchanges by their ids; the one before has to be settled."""
-        self._round = _Round(exchanges)  # in one step: Ctrl-C may come in between
+    def give(self, batch: Mapping[str, Raw]) -> None:
+        """Begin with the next batch, by ids; the one before has to be settled."""
+        self._round = _Round(batch)  # in one step: Ctrl-C may come in between
         self._progress = (self._ended(), monotonic())
-        for exchange in exchanges.values():
-            self._sink.offer(_Restored(exchange), size_of(exchange))
+        for name, raw in batch.items():
+            if not isinstance(raw, RawNotice):
+                self._sink.offer(_Restored(raw), size_of(raw))
+            elif self._passes(name, raw):
+                self._pipeline.announce(raw, addressees=self._route)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end of the batch, and return whether it came."""
@@ -128,6 +134,15 @@ class Redelivery:
         """End at once; what is on its way is cut."""
         self._pipeline.close(0)
 
+    def _passes(self, name: str, raw: RawNotice) -> bool:
+        """Whether a notice gets through the gate; no predicate will tell."""
+        try:
+            redact_notice(raw, self._redaction, id=name)
+        except Exception:
+            return False
+        self._round.seen.add(name)
+        return True
+
     def _sees(self, record: Record) -> bool:
         self._round.seen.add(record.id)
         return True
@@ -147,7 +162,7 @@ class Redelivery:
 class _Round:
     """A batch, and what is known of it: who has passed the gate, and why some were refused."""
 
-    def __init__(self, given: Mapping[str, Exchange]) -> None:
+    def __init__(self, given: Mapping[str, Raw]) -> None:
         self.given = given
         self.seen: set[str] = set()
         self.why: dict[str, str] = {}
@@ -171,9 +186,9 @@ class _Restored:
         return self._exchange
 
 
-def size_of(exchange: Exchange) -> int:
-    """Return the approximate memory of an exchange in bytes, as the bounds of a lane count it."""
-    return Redacted(exchange).size
+def size_of(raw: Raw) -> int:
+    """Return the approximate memory in bytes, as the bounds of a lane count it."""
+    return raw.size if isinstance(raw, RawNotice) else Redacted(raw).size
 
 
 def _items(lane: Lane) -> list[Item]:

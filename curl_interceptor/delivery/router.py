@@ -10,7 +10,6 @@ from typing import Any, Literal, Protocol, cast
 from ..inspectors.options import nearest
 from ..observe.calls import host_of
 from ..observe.log import TroubleLog
-from ..policies import shown
 from ..records.exchange import Exchange
 from ..records.fingerprint import fingerprint
 from ..records.match import Predicate
@@ -21,7 +20,7 @@ from .destination import Destination, Route
 from .guard import is_for_us
 from .lane import Lane
 from .lanes import Lanes
-from .outages import Outages, Outcomes
+from .recovery import Outages, Outcomes
 from .redacted import Redactable, Redacted, RedactedNotice
 
 __all__ = ["Draft", "Recorder", "Router"]
@@ -110,7 +109,7 @@ class Router:
         """Tell of a label that nobody has: whoever sent the notice is not there any more to be told."""
         known = frozenset(label for destination in destinations for label in destination.labels)
         hint = nearest(label, known) if known else ""
-        why = f"no inspector has the label {shown(label)}{hint}"
+        why = f"no inspector has the label that was given{hint}"
         self._troubles.note("unknown_label", f"a notice went to nobody: {why}")
 
     def _enter_all(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from ..records.patterns import lazy
 from ..records.record import Record
 from .command import PIPED, Option, options
 from .dialect import Dialect, Style
@@ -20,10 +21,10 @@ from .request import obstacle, understand
 __all__ = ["DIALECT", "render"]
 
 _LONGEST_COMMAND = 8_191
-_BARE = re.compile(r"[A-Za-z0-9-][A-Za-z0-9.-]*")
+_BARE = lazy(r"[A-Za-z0-9-][A-Za-z0-9.-]*")
 # Before a quote, the final one included, backslashes count double; elsewhere they are themselves.
-_BEFORE_QUOTE = re.compile(r'(\\*)("|\Z)')
-_SPECIAL = re.compile(r"[^A-Za-z0-9 _:=+~'/.,?;*`\\@$#{}\[\]-]|(?<=%).")
+_BEFORE_QUOTE = lazy(r'(\\*)("|\Z)')
+_SPECIAL = lazy(r"[^A-Za-z0-9 _:=+~'/.,?;*`\\@$#{}\[\]-]|(?<=%).")
 
 
 def remark(sentence: str) -> str:
@@ -35,7 +36,7 @@ def render(record: Record, style: Style = "exact") -> str:
     """Return the record as a command; every style is printable ASCII, and `readable` alone has more than one line."""
     request = understand(record)
     reason = obstacle(request, _LONGEST_COMMAND)
-    found = list(options(request, style, _is_plain))
+    found = options(request, style, _is_plain)
     if not reason and PIPED in found:
         reason = "cmd cannot hold this body; the dialect powershell can"
     if not reason and not all(_is_plain((option.value or "").encode("latin-1")) for option in found):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import quote_plus, unquote_plus
 
+from ..records.patterns import lazy
 from ..records.record import Record
 from .dialect import Style
 from .request import Request, bytes_of
@@ -24,20 +25,20 @@ _LONGEST_TIMEOUT = 2_000_000.0  # seconds; curl counts milliseconds in a number 
 
 # What requests, urllib3 and curl send unasked.
 _BY_ITSELF = {
-    "user-agent": re.compile(r"(?:python-(?:requests|urllib3)|curl)/[\w.]+"),
-    "accept": re.compile(r"\*/\*"),
-    "accept-encoding": re.compile(r"identity|gzip, deflate(?:, br)?(?:, zstd)?"),
-    "connection": re.compile(r"keep-alive", re.IGNORECASE),
+    "user-agent": lazy(r"(?:python-(?:requests|urllib3)|curl)/[\w.]+"),
+    "accept": lazy(r"\*/\*"),
+    "accept-encoding": lazy(r"identity|gzip, deflate(?:, br)?(?:, zstd)?"),
+    "connection": lazy(r"keep-alive", re.IGNORECASE),
 }
 # What every curl decodes; another coding makes it stop after the answer.
-_CODINGS = re.compile(r"(?:gzip|deflate|br|zstd|identity)(?:, *(?:gzip|deflate|br|zstd|identity))*")
+_CODINGS = lazy(r"(?:gzip|deflate|br|zstd|identity)(?:, *(?:gzip|deflate|br|zstd|identity))*")
 _FORM = "application/x-www-form-urlencoded"
-_FIELD = re.compile(r"[A-Za-z0-9._~%\[\]+*-]+=[!-%'-~]*")
-_PART = re.compile(
+_FIELD = lazy(r"[A-Za-z0-9._~%\[\]+*-]+=[!-%'-~]*")
+_PART = lazy(
     rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9._\[\]-]+)"\r\n\r\n((?:(?!\r\n)[ -~])*)\r\n', re.IGNORECASE
 )
-_BOUNDARY = re.compile(r"multipart/form-data; boundary=([A-Za-z0-9'()+_,./:=?-]{1,70})")
-_PRINTABLE = re.compile(rb"[ -~]*")
+_BOUNDARY = lazy(r"multipart/form-data; boundary=([A-Za-z0-9'()+_,./:=?-]{1,70})")
+_PRINTABLE = lazy(rb"[ -~]*")
 
 
 class Option(NamedTuple):
@@ -58,8 +59,8 @@ _NO_PROXY = Option("noproxy", "*")
 _COMPRESSED = Option("compressed")
 
 
-def options(request: Request, style: Style, takes: Callable[[bytes], bool]) -> Iterator[Option]:
-    """Yield what curl is told; a body that cannot be an argument is left to a pipe.
+def options(request: Request, style: Style, takes: Callable[[bytes], bool]) -> list[Option]:
+    """Return what curl is told; a body that cannot be an argument is left to a pipe.
 
     Parameters
     ----------
@@ -69,12 +70,15 @@ def options(request: Request, style: Style, takes: Callable[[bytes], bool]) -> I
     """
     for_readers = style != "exact"
     body = list(_body(request, style, takes))
-    yield from _guards(request, for_readers)
-    yield from _connection(request, style)
-    yield from _method(request)
-    yield from _address(request)
-    yield from _headers(request, for_readers, {option.name for option in body})
-    yield from body
+    return [
+        *_guards(request, for_readers),
+        *_connection(request, style),
+        *_method(request),
+        *_address(request),
+        *_withheld(request, for_readers),
+        *_headers(request, for_readers, {option.name for option in body}),
+        *body,
+    ]
 
 
 # How the server is reached.
@@ -183,8 +187,8 @@ def _address(request: Request) -> Iterator[Option]:
         yield Option("request-target", target)
 
 
-def _headers(request: Request, for_readers: bool, data: Collection[str]) -> Iterator[Option]:
-    """Yield the headers, and what stops curl from sending others; `data` names the options of the body."""
+def _withheld(request: Request, for_readers: bool) -> Iterator[Option]:
+    """Yield what stops curl from sending headers of its own, or makes it send others."""
     names, body = request.values, request.body
     if not for_readers:
         for name in ("User-Agent", "Accept"):
@@ -198,34 +202,44 @@ def _headers(request: Request, for_readers: bool, data: Collection[str]) -> Iter
         yield Option("header", "Proxy-Connection:")
     if "host" not in names and not request.is_host_made_by_curl:
         yield Option("header", f"Host: {request.host}")
-    closing = body is not None and request.record.method == "HEAD"
-    if closing:
+    if _closes(request):
         yield Option("header", "Connection: close")
+
+
+def _closes(request: Request) -> bool:
+    """Whether only the end of the connection ends the answer for curl."""
+    return request.body is not None and request.record.method == "HEAD"
+
+
+def _headers(request: Request, for_readers: bool, data: Collection[str]) -> list[Option]:
+    """Return the headers; `data` names the options of the body."""
+    found = []
     variables: dict[str, tuple[str, ...]] = {}
     for variable, header in request.record.variables:
         variables[header] = (*variables.get(header, ()), variable)
-    implied = _implied(request, closing)
+    implied = _implied(request)
     for name, value in request.record.request_headers:
         lower = name.lower()
         if (lower in implied and implied[lower] in (None, value)) or (for_readers and is_usual(request, lower, data)):
             continue
         # Without the semicolon curl would take an empty header for one that is not wanted.
         text = f"{name}: {value}" if value.strip(" \t") else f"{name};"
-        yield Option("header", text, variables[name]) if name in variables else Option("header", text)
-    if request.framed and "transfer-encoding" not in names:
-        yield Option("header", "Transfer-Encoding: chunked")
+        found.append(Option("header", text, variables.get(name, ())))
+    if request.framed and "transfer-encoding" not in request.values:
+        found.append(Option("header", "Transfer-Encoding: chunked"))
     if _is_readable_compressed(request):
-        yield _COMPRESSED  # for the eye: it decodes the answer, and changes nothing beside the header
+        found.append(_COMPRESSED)  # for the eye: it decodes the answer, and changes nothing beside the header
+    return found
 
 
-def _implied(request: Request, closing: bool) -> dict[str, str | None]:
+def _implied(request: Request) -> dict[str, str | None]:
     """Return the headers that curl sends by itself, or must not get; None stands for any value."""
     implied: dict[str, str | None] = {}
     if request.body is not None:
         implied["content-length"] = None  # a stale one is dangerous as soon as somebody edits the body
     if "host" in request.values and request.is_host_made_by_curl:
         implied["host"] = request.host
-    if closing:
+    if _closes(request):
         implied["connection"] = None
     return implied
 

@@ -52,8 +52,10 @@ def _entry(record: Record) -> dict[str, Any]:
         "cache": {},
         "timings": {"send": 0, "wait": wait, "receive": round(total - wait, 3)},
     }
-    if record.error:
-        entry["comment"] = f"{record.error}: {record.error_message or ''}"
+    error = f"{record.error}: {record.error_message or ''}" if record.error else ""
+    place = f"called at {record.caller}" if record.caller else ""
+    if error or place:
+        entry["comment"] = "; ".join(filter(None, (error, place)))
     return entry
 
 

@@ -8,9 +8,9 @@ from its own configuration, nor from the proxies of the environment.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from ..records.patterns import lazy
 from ..records.record import Record
 from .command import is_usual, timeouts
 from .dialect import Dialect, Style, remark
@@ -20,12 +20,12 @@ from .request import Request, bytes_of, obstacle, understand
 
 __all__ = ["DIALECT", "render"]
 
-_BARE = re.compile(r"[A-Z]+|--[a-z-]+(?:=[a-z0-9.]+)?")
-_METHOD = re.compile(r"[A-Z]+")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BARE = lazy(r"[A-Z]+|--[a-z-]+(?:=[a-z0-9.]+)?")
+_METHOD = lazy(r"[A-Z]+")
+_NAME = lazy(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # HTTPie takes these for the end of a name, and a backslash before one of them for an escape.
 _SPECIAL = ":;=@"
-_LOST_BACKSLASH = re.compile(rf"\\[{_SPECIAL}]")
+_LOST_BACKSLASH = lazy(rf"\\[{_SPECIAL}]")
 _DEFAULTS = ("User-Agent", "Accept", "Accept-Encoding", "Connection")
 
 

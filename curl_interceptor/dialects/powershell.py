@@ -9,9 +9,9 @@ only bytes beyond ASCII, and other control characters, take the way through a fi
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 
+from ..records.patterns import lazy
 from ..records.record import Record
 from .command import PIPED, Option, options
 from .dialect import Dialect, Style, remark
@@ -21,7 +21,7 @@ from .request import obstacle, understand
 __all__ = ["DIALECT", "render"]
 
 _LONGEST_LINE = 100_000  # curl reads longer lines since version 8 only
-_PLAIN = re.compile(r"[ -~\r\n\t]*")
+_PLAIN = lazy(r"[ -~\r\n\t]*")
 _IN_CONFIG = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _BODY_FILE = "$body"
 _OPTIONS_FILE = "$options"

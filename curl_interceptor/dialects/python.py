@@ -7,10 +7,10 @@ named. The other styles leave out what requests adds by itself.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..records.patterns import lazy
 from ..records.record import Record
 from ..records.url import is_kept
 from .command import is_usual, timeouts
@@ -20,10 +20,10 @@ from .request import Request, obstacle, understand
 __all__ = ["DIALECT", "render", "requests_obstacle", "is_prepared_alike"]
 
 _NO_LIMIT = 1 << 31
-_HOST = re.compile(r"[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\]")
+_HOST = lazy(r"[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\]")
 # requests writes an escape of one of these as the letter itself.
-_NEEDLESS_ESCAPE = re.compile(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])")
-_CHECKED_VALUE = re.compile(r"(?!\s)[^\r\n]*")  # what requests lets pass when it prepares a request
+_NEEDLESS_ESCAPE = lazy(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])")
+_CHECKED_VALUE = lazy(r"(?!\s)[^\r\n]*")  # what requests lets pass when it prepares a request
 _SENT_WITHOUT_LENGTH = frozenset({"GET", "HEAD", "DELETE", "TRACE", "OPTIONS", "CONNECT"})
 # What urllib3 adds if it is not told to leave it out.
 _SKIPPABLE = ("User-Agent", "Accept-Encoding")

@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Collection
 
+from ..records.patterns import lazy
 from ..records.variables import split
 
 __all__ = [
@@ -33,18 +34,18 @@ _LONGEST_LINE = 100_000
 
 # Between single quotes every shell keeps everything but the quote itself. fish alone also reads \\ and \' there, so a
 # backslash stays outside where one of the two follows it, the closing quote included; elsewhere it may stay inside.
-_MEANINGFUL = re.compile(r"['\\]+")
+_MEANINGFUL = lazy(r"['\\]+")
 
 # What may stand raw in a printf format. Left out are the quote, percent, backslash, and the exclamation mark: between
 # double quotes an interactive shell takes it for its history.
-_UNFIT = re.compile(r"[^ -~]|[!'%\\]")
+_UNFIT = lazy(r"[^ -~]|[!'%\\]")
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _FIT = _PRINTABLE.translate(None, b"!'%\\")
 _NAMED = {chr(code): f"\\{code:03o}" for code in range(256)} | {"\n": "\\n", "\r": "\\r", "\t": "\\t", "%": "%"}
 _ESCAPES = _NAMED | {"%": "%%"}
 
 # Between double quotes as well as between single ones.
-_MEANS_NOTHING = re.compile(r"[A-Za-z0-9 :;=,._+/()@*%-]*")
+_MEANS_NOTHING = lazy(r"[A-Za-z0-9 :;=,._+/()@*%-]*")
 
 # How many characters more than base64 a text may take for staying readable.
 _READABLE = 200
@@ -60,7 +61,7 @@ def is_plain(text: str) -> bool:
     if not text.isascii():
         return False
     # `isprintable` looks at one letter after the other, which takes five times as long for a body.
-    return text.isprintable() if len(text) < 200 else not text.encode("ascii").translate(None, _PRINTABLE)
+    return text.isprintable() if len(text) < 60 else not text.encode("ascii").translate(None, _PRINTABLE)
 
 
 def quote_line(text: str) -> str:

@@ -12,14 +12,15 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 
+from ..records.patterns import lazy
 from ..records.record import Record
 from .dialect import Dialect, Style
 from .request import understand, unknown_body
 
 __all__ = ["DIALECT", "render"]
 
-_HIDDEN = re.compile(r"[^ -~]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[\\nrt])")
-_HIDDEN_IN_BODY = re.compile(r"[^\n -~]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[\\nrt])")
+_HIDDEN = lazy(r"[^ -~]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[\\nrt])")
+_HIDDEN_IN_BODY = lazy(r"[^\n -~]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[\\nrt])")
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\n\r\t"
 _NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 

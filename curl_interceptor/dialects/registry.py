@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from ..policies import shown
 from ..records.record import Record
 from .dialect import STYLES, Dialect, Style
 
@@ -25,7 +26,7 @@ def names() -> tuple[str, ...]:
 @cache
 def _dialect(name: str) -> Dialect:
     if name not in names():
-        raise ConfigurationError(f"dialect must be one of {', '.join(names())}, got {name!r}")
+        raise ConfigurationError(f"dialect must be one of {', '.join(names())}, got {shown(name)}")
     made: Dialect = import_module(f"{__package__}.{name}").DIALECT
     return made
 
@@ -72,7 +73,7 @@ def refuse(sentence: str, *, dialect: str, style: Style) -> str:
 
 def _checked(dialect: str, style: Style) -> Dialect:
     if not isinstance(dialect, str):
-        raise ConfigurationError(f"dialect must be one of {', '.join(names())}, got {dialect!r}")
+        raise ConfigurationError(f"dialect must be one of {', '.join(names())}, got {shown(dialect)}")
     if style not in STYLES:
-        raise ConfigurationError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
+        raise ConfigurationError(f"style must be one of {', '.join(STYLES)}, got {shown(style)}")
     return _dialect(dialect)

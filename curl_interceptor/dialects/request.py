@@ -6,27 +6,28 @@ Everything here speaks of the request as the wire had it; how it is written down
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from ..records.patterns import lazy
 from ..records.record import Record
 from ..records.url import DEFAULT_PORT, Parts, split
+from .quoting import is_plain
 
 __all__ = ["Request", "bytes_of", "obstacle", "understand", "unknown_body"]
 
-_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_ADDRESS = re.compile(r"[!-~]+")
+_METHOD = lazy(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ADDRESS = lazy(r"[!-~]+")
 # curl reads a file where a header begins with an at sign.
-_HEADER_NAME = re.compile(r"[!-9;-?A-~][ -9;-~]*")
+_HEADER_NAME = lazy(r"[!-9;-?A-~][ -9;-~]*")
 # NUL ends an argument, CR and LF a header; a character above 255 is no byte; and curl takes VT and FF for white space,
 # so a value of nothing else would be an empty one.
-_BAD_VALUE = re.compile(r"[\0\r\n]|[^\0-\xff]|\A[ \t]*[\v\f][ \t\v\f]*\Z")
+_BAD_VALUE = lazy(r"[\0\r\n]|[^\0-\xff]|\A[ \t]*[\v\f][ \t\v\f]*\Z")
 
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 # Other hosts (0x7f.1, [0:0::1], a final dot) are rewritten by curl, on their way into the Host header too.
-_PLAIN_HOST = re.compile(rf"(?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*|(?:{_BYTE}\.){{3}}{_BYTE}")
+_PLAIN_HOST = lazy(rf"(?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*|(?:{_BYTE}\.){{3}}{_BYTE}")
 
 _UNKNOWN_BODY = {
     "missing": "the request body was not captured",
@@ -171,11 +172,12 @@ def _connection_obstacle(request: Request) -> str:
 
 
 def _header_obstacle(record: Record, longest: int) -> str:
+    plain = is_plain("".join([value for _, value in record.request_headers]))
     for name, value in record.request_headers:
         length = len(name) + len(": ") + len(value)
         if not _is_name(name) or (not value and ";" in name):
             return "curl cannot send a header of this name"
-        if not (value.isascii() and value.isprintable()):
+        if not (plain or is_plain(value)):
             if _BAD_VALUE.search(value):
                 return "a header holds bytes that curl cannot send"
             length *= 4  # as octal numbers, which are an argument too where printf is no builtin

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from ..records.patterns import lazy
 from ..records.record import Record
 from .command import PIPED, Option, options
 from .dialect import Style, remark
@@ -38,7 +38,7 @@ _SHORT = _Flags(
     }
 )
 _BROKEN = " \\\n  "
-_BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]*")
+_BARE = lazy(r"[A-Za-z0-9][A-Za-z0-9.]*")
 _LONGEST_BARE = 40
 
 
@@ -60,7 +60,7 @@ def write(record: Record, style: Style, shell: Shell, width: int | None = None) 
     reason = obstacle(request, ARGUMENT_LIMIT)
     if reason:
         return remark(f"not runnable: {reason}: curl {' '.join(_shown(request))}")
-    found = list(options(request, style, shell.takes))
+    found = options(request, style, shell.takes)
     if style == "readable":
         found.sort(key=lambda option: option.name != "url")  # what a reader looks for first
     words = ["curl", *_words(found, style, shell.quote)]

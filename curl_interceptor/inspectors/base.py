@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled, Transient
-from ..policies import check_callable, check_flag, check_policy
+from ..policies import check_callable, check_flag, check_policy, shown
 from ..records.match import Matcher, Wanting, as_match
 from ..records.notice import Notice
+from ..records.patterns import lazy
 from ..records.record import Record
-from ..records.redaction import Redaction
+from ..records.redaction import Redaction, redact_text
 from .answers import json_object, longest, retry_after
 from .options import check_options
 
@@ -100,7 +101,7 @@ def strict_json(document: Any) -> str:
     return _ESCAPES.sub(lambda found: "\\ufffd" if found[1] else found[0], text) if "\\ud" in text else text
 
 
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
+_HOST = lazy(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
 
 
 def check_url(name: str, value: object) -> str:
@@ -213,9 +214,11 @@ class Inspector:
     ) -> None:
         self.address = self.check_address(address)
         if label is not None and not (isinstance(label, str) and label.strip() and label.isprintable()):
-            raise ConfigurationError(f"label must be a printable text that is not empty, got {label!r}")
+            raise ConfigurationError(f"label must be a printable text that is not empty, got {shown(label)}")
         if label is not None and "://" in label:
             raise ConfigurationError("label must be a name, not a URL: labels are shown where URLs are not")
+        if label is not None and redact_text(label, Redaction()) != label:
+            raise ConfigurationError("label must be a name, and this one holds what looks like a secret")
         if redaction is not None:
             check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
         check_flag("critical", critical)
@@ -272,7 +275,7 @@ class Inspector:
         return f"{self.kind}:{urlsplit(self.address).hostname}-{digest}"
 
     def payloads(self, entries: Sequence[Entry], *, plain: bool = False) -> list[Payload]:
-        """Return what is to be posted for these entries, each entry in exactly one payload.
+        """Return what is to be posted for these entries, records and notices, each entry in exactly one payload.
 
         `plain` asks for the simplest form that the service takes: the rich one was refused. A list, not a generator, so
         that a formatting mistake shows before the first byte is sent.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ..errors import BadPayload, ConfigurationError, DeliveryError, Throttled
 from ..policies import RateLimit, check_flag, shown
+from ..records.patterns import lazy
 from .answers import json_object, longest, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload
 from .message import Message, Room, describe, fit, pack
@@ -35,8 +35,8 @@ _SUPPRESS_NOTIFICATIONS = 1 << 12
 _COLOURS = {"error": 0xD83C3E, "warning": 0xE39D2D, "info": 0x4B77D1}
 _REASONS = {10003: "unknown channel", 10015: "unknown webhook", 40005: "too large", 50027: "invalid token"}
 
-_WEBHOOK = re.compile(r"/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{1,20}/[A-Za-z0-9_-]+")
-_SNOWFLAKE = re.compile(r"[0-9]{1,20}")
+_WEBHOOK = lazy(r"/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{1,20}/[A-Za-z0-9_-]+")
+_SNOWFLAKE = lazy(r"[0-9]{1,20}")
 
 
 class DiscordInspector(Inspector):

@@ -42,6 +42,8 @@ def _of_record(record: Record, *, plain: bool) -> dict[str, Any]:
     if record.retried:
         facts["attempts"] = len(record.retried) + 1
         facts["retried"] = list(record.retried)
+    if record.caller is not None:
+        facts["caller"] = _text(record.caller)
     if record.peer is not None:
         facts["peer"] = _text(record.peer)
     if record.variables:
@@ -78,9 +80,19 @@ def _more(record: Record, facts: dict[str, Any]) -> dict[str, Any]:
         "cert": record.cert,
         "proxies": record.proxies or None,
         "timeout": record.timeout,
-        "context": record.context if len(facts["context"]) < len(record.context) else None,
-        "variables": record.variables if len(facts.get("variables", ())) < len(record.variables) else None,
+        "context": _pairs_if_folded(record.context, facts["context"]),
+        "variables": _pairs_if_folded(record.variables, facts.get("variables", {})),
     }
+    return _said(values)
+
+
+def _pairs_if_folded(pairs: Headers, named: dict[str, str]) -> Headers | None:
+    """Return pairs of which an object has fewer, since several have one name."""
+    return pairs if len(named) < len(pairs) else None
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that are there, as JSON has them."""
     return {name: plain for name, value in values.items() if (plain := _plain(value)) is not None}
 
 
@@ -115,6 +127,13 @@ def _of_notice(notice: Notice, *, plain: bool) -> dict[str, Any]:
     if not plain:
         facts["traceback"] = [_text(line) for line in notice.traceback.split("\n")] if notice.traceback else []
         facts["extra"] = {_text(name): _text(value) for name, value in notice.extra}
+    more = {
+        "started": notice.started,
+        "suppressed_since": notice.suppressed_since,
+        "context": _pairs_if_folded(notice.context, facts["context"]),
+        "extra": None if plain else _pairs_if_folded(notice.extra, facts["extra"]),
+    }
+    facts["restore"] = _said(more)
     return facts
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ..errors import ConfigurationError, DeliveryError
 from ..policies import RateLimit, shown
+from ..records.patterns import lazy
 from .answers import json_object
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload
 from .message import Message, Room, describe, fit, pack
@@ -25,11 +26,11 @@ _ENVELOPE = 600  # for the key of a thread
 
 # Users are mentioned by "<users/123>" or "<users/all>", and links written as "<https://example.com|text>". Google does
 # not say that it leaves them alone in code.
-_MEANINGFUL = re.compile(r"<(?=users/|[a-z][a-z0-9+.-]*:)", re.IGNORECASE)
+_MEANINGFUL = lazy(r"<(?=users/|[a-z][a-z0-9+.-]*:)", re.IGNORECASE)
 _LIKE_ONE = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
 
 _LIGHTS = {"error": "\N{LARGE RED CIRCLE}", "warning": "\N{LARGE ORANGE CIRCLE}", "info": "\N{LARGE BLUE CIRCLE}"}
-_WEBHOOK = re.compile(r"/v1/spaces/[A-Za-z0-9_-]+/messages")
+_WEBHOOK = lazy(r"/v1/spaces/[A-Za-z0-9_-]+/messages")
 _REASONS = {
     "INVALID_ARGUMENT": "invalid argument",
     "NOT_FOUND": "unknown space or webhook",

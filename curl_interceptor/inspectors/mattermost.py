@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ConfigurationError, DeadEndpoint, Throttled
 from ..policies import RateLimit, shown
+from ..records.patterns import lazy
 from .answers import is_page, json_object, longest, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload, place_behind
 from .message import Message, Room, describe, fit, pack
@@ -18,9 +19,9 @@ __all__ = ["INSPECTOR", "MattermostInspector"]
 
 # The server rewrites what is meant for Slack, in code as well: <!here>, <@user>, <link|text>. See `ProcessSlackText`
 # and `linkWithTextRegex` in https://github.com/mattermost/mattermost/tree/master/server/channels/app
-_CALL = re.compile(r"\\?<(?=!(?:channel|here|all)>|@[A-Za-z0-9]+>)")
-_UP_TO_A_BAR = re.compile(r"[^|>]+[|>]?")
-_LESS = re.compile(r"\\?<")
+_CALL = lazy(r"\\?<(?=!(?:channel|here|all)>|@[A-Za-z0-9]+>)")
+_UP_TO_A_BAR = lazy(r"[^|>]+[|>]?")
+_LESS = lazy(r"\\?<")
 _LOOKS_LESS = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
 
 
@@ -79,8 +80,8 @@ _DEAD = {
     "web.incoming_webhook.permissions.app_error": "no permission for the channel",
     "web.incoming_webhook.user.app_error": "unknown user",
 }
-_CHANNEL = re.compile(r"[@#]?[^\s@#/]{1,64}")
-_EMOJI = re.compile(r":?([A-Za-z0-9_+-]{1,64}):?")
+_CHANNEL = lazy(r"[@#]?[^\s@#/]{1,64}")
+_EMOJI = lazy(r":?([A-Za-z0-9_+-]{1,64}):?")
 
 
 class MattermostInspector(Inspector):

@@ -8,7 +8,6 @@ affair of its inspector.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -18,6 +17,7 @@ from typing import NamedTuple
 from ..dialects import render
 from ..dialects.quoting import is_line
 from ..records.notice import Level, Notice
+from ..records.patterns import lazy
 from ..records.record import Record
 from ..records.url import split
 from .base import Entry
@@ -36,9 +36,9 @@ _READABLE_BODY = 1_000  # bytes of a body up to which the command shows it as we
 _LEAST = 60  # characters that are worth their place, where the rest of a text has none
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
-_THREE_BACKTICKS = re.compile("``(?=`)")
+_THREE_BACKTICKS = lazy("``(?=`)")
 _TIMES = "\N{MULTIPLICATION SIGN}"
-_NO_WORD = re.compile(r"[^A-Za-z0-9]+")
+_NO_WORD = lazy(r"[^A-Za-z0-9]+")
 # Labels that need no name beside them, in the order in which people look for them.
 _ORIGINS = ("service", "environment", "host", "release")
 
@@ -314,6 +314,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("Repeated", _repeats(record)),
         ("Took", _took(record)),
         ("Size", _sizes(record)),
+        ("Where", visible(record.caller or "")),
         ("When", _date(record.started, "%Y-%m-%d %H:%M:%S UTC")),
         ("Status", f"{record.status}, before the error" if record.error and record.status is not None else ""),
         ("Reason", _own_reason(record)),

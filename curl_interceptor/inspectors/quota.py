@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from ..records.patterns import lazy
 from .answers import seconds
 
 __all__ = ["Quota", "quota"]
 
 _LONGEST = 3_600.0  # seconds; what lies further ahead is believed of a Retry-After only
 _EPOCH = 1_000_000_000.0  # a larger number of seconds is a time since the epoch
-_PARAMETER = re.compile(r"\b([a-z]{1,20})\s{0,3}=\s{0,3}([0-9.]{1,20})")
+_PARAMETER = lazy(r"\b([a-z]{1,20})\s{0,3}=\s{0,3}([0-9.]{1,20})")
 
 
 class Quota(NamedTuple):

@@ -9,10 +9,12 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from ..records.patterns import lazy
+
 __all__ = ["body_text", "fence", "in_code", "is_json", "shorten", "unfenced", "utf16", "visible"]
 
-_ODD = re.compile(r"[^ -~]")
-_ODD_IN_LINES = re.compile(r"[^\n\t -~]")
+_ODD = lazy(r"[^ -~]")
+_ODD_IN_LINES = lazy(r"[^\n\t -~]")
 # Letters and marks that show nothing, though Unicode calls them printable: fillers, joiners, variation selectors.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0))))
@@ -21,7 +23,7 @@ _ELLIPSIS = "…"
 _NO_BACKTICK = "\N{MODIFIER LETTER GRAVE ACCENT}"  # looks like one
 _LONGEST_CLUSTER = 16  # steps back from a cut; whoever piles up more marks than this may lose some
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_TOKEN = lazy(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _DEEPEST = 24  # levels that are indented; deeper ones stay below each other
 _LONGEST_CHECKED = 65_536  # bytes that are parsed to find out whether a text without that content type is JSON
 

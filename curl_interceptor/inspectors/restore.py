@@ -1,23 +1,25 @@
 """The way back from a document to the facts that it tells, so that what a file keeps can be sent again.
 
-It leads to an exchange and not to a record: a file may have been edited, so what it tells goes through the gate like
-anything else, and `redact` stays the only function that makes a record.
+It leads to an exchange or a raw notice, and not to a record or a notice: a file may have been edited, so what it tells
+goes through the gate like anything else, and `redact` stays the only function that makes a record.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from ..records.exchange import BodyState, Exchange, Failure, RequestFacts, ResponseFacts, Restored
+from ..records.notice import Level, NoticeKind, RawNotice, RestoredNotice
 from ..records.record import Headers
 from ..records.url import split
 
-__all__ = ["KINDS", "UnknownKind", "restore"]
+__all__ = ["KINDS", "Raw", "UnknownKind", "restore"]
 
 _ID = re.compile(r"[!-~]{1,200}")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,79}")  # it is written into commands as it is
@@ -25,6 +27,8 @@ _STATES = frozenset(get_args(BodyState))
 _LONGEST = 40
 
 Document = Mapping[str, Any]
+Raw = Exchange | RawNotice
+"""What has not passed the gate yet."""
 
 
 class UnknownKind(ValueError):
@@ -35,7 +39,7 @@ class UnknownKind(ValueError):
         self.kind = kind
 
 
-def restore(document: object) -> Exchange:
+def restore(document: object) -> Raw:
     """Return the facts that a document tells, to be redacted before anything else.
 
     Documents of older versions tell fewer of them; those are as if nothing was known. A message of the exceptions names
@@ -76,6 +80,7 @@ def _record(document: Document) -> Exchange:
         context=_pairs(more, "context") or _named(document, "context"),
         retried=_texts(document, "retried"),
         peer=_maybe_text(document, "peer"),
+        caller=_maybe_text(document, "caller"),
         restored=Restored(
             id=_name(document),
             host=_maybe_text(more, "host") or split(url).host,
@@ -88,7 +93,34 @@ def _record(document: Document) -> Exchange:
     )
 
 
-KINDS: dict[str, Callable[[Document], Exchange]] = {"record": _record}
+def _notice(document: Document) -> RawNotice:
+    """Return what was handed over by hand, as far as it is told."""
+    more = _object(document, "restore") or {}
+    error = _object(document, "error")
+    level = _text(document, "level")
+    if level not in get_args(Level):
+        raise ValueError("its 'level' is none that exists")
+    return RawNotice(
+        kind=cast("NoticeKind", document["kind"]),
+        text=_text(document, "text"),
+        started=_number(more, "started", _time(document, "started")) or 0.0,
+        level=cast("Level", level),
+        extra=tuple((name, _member(text)) for name, text in _pairs(more, "extra") or _named(document, "extra")),
+        context=_pairs(more, "context") or _named(document, "context"),
+        restored=RestoredNotice(
+            id=_name(document),
+            error=None if error is None else _text(error, "type"),
+            error_message=None if error is None else _text(error, "message"),
+            traceback="\n".join(_texts(document, "traceback")),
+            caller=_maybe_text(document, "caller"),
+            fingerprint=_maybe_text(document, "fingerprint") or "",
+            suppressed=_whole(document, "suppressed") or 0,
+            suppressed_since=_number(more, "suppressed_since", _time(document, "suppressed_since")),
+        ),
+    )
+
+
+KINDS: dict[str, Callable[[Document], Raw]] = {"record": _record, **dict.fromkeys(get_args(NoticeKind), _notice)}
 """How a document is restored, by its `kind`; one that names none is a record's."""
 
 
@@ -248,6 +280,17 @@ def _pairs(facts: Document, key: str) -> Headers:
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
             raise ValueError(f"its {key!r} are not all pairs of texts")
     return tuple((name, value) for name, value in pairs)
+
+
+def _member(text: str) -> Any:
+    """Return the list or object whose text it is, since what that holds is redacted one by one; else the text."""
+    if text[:1] in ("[", "{"):
+        try:
+            value = json.loads(text)
+            return value if json.dumps(value, ensure_ascii=False) == text else text
+        except (ValueError, RecursionError):
+            pass
+    return text
 
 
 def _printable(kind: object) -> str:

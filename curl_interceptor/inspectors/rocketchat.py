@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, Throttled
 from ..policies import RateLimit, shown
+from ..records.patterns import lazy
 from .answers import is_page, json_object, longest, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload, place_behind
 from .message import Message, Room, describe, fit, pack
@@ -18,9 +19,9 @@ __all__ = ["INSPECTOR", "RocketChatInspector"]
 
 # The server notifies whom a text mentions, in code as well. See MentionsParser in
 # https://github.com/RocketChat/Rocket.Chat/tree/develop/apps/meteor/app/mentions
-_MENTION = re.compile(r"(?:^|(?<=[\s>]))@(?!-(?:\s|$))", re.MULTILINE)  # curl's own "@-" is nobody
+_MENTION = lazy(r"(?:^|(?<=[\s>]))@(?!-(?:\s|$))", re.MULTILINE)  # curl's own "@-" is nobody
 _LOOKS_AT = "\N{FULLWIDTH COMMERCIAL AT}"
-_SINGLE_QUOTED = re.compile(r"\\.|'[^']*'")
+_SINGLE_QUOTED = lazy(r"\\.|'[^']*'")
 
 
 def _quiet_command(command: str) -> str:
@@ -53,11 +54,11 @@ _DEAD = {
     "invalid-channel": "unknown channel",
     "overriding destination channel is disabled for this integration": "the webhook may only post in its own channel",
 }
-_WAIT = re.compile(r"must wait ([0-9]{1,6}) seconds")
+_WAIT = lazy(r"must wait ([0-9]{1,6}) seconds")
 
-_CHANNEL = re.compile(r"[@#]?[^\s@#/]{1,64}")
-_MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_EMOJI = re.compile(r":?([A-Za-z0-9_+-]{1,64}):?")
+_CHANNEL = lazy(r"[@#]?[^\s@#/]{1,64}")
+_MESSAGE_ID = lazy(r"[A-Za-z0-9_-]{1,64}")
+_EMOJI = lazy(r":?([A-Za-z0-9_+-]{1,64}):?")
 
 
 class RocketChatInspector(Inspector):

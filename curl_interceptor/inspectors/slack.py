@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, DeliveryError, Throttled
 from ..policies import RateLimit, shown
+from ..records.patterns import lazy
 from .answers import is_page, json_object, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload, place_behind
 from .message import Message, Room, describe, fit, pack
@@ -61,8 +62,8 @@ _TOO_LARGE = {"msg_blocks_too_long", "msg_too_long"}
 _REASONS = _DEAD | _THROTTLED | _TOO_LARGE | _REFUSED | {"rollup_error"}
 
 _HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
-_WEBHOOK = re.compile(r"/services/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
-_TIMESTAMP = re.compile(r"[0-9]{1,16}\.[0-9]{6}")
+_WEBHOOK = lazy(r"/services/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
+_TIMESTAMP = lazy(r"[0-9]{1,16}\.[0-9]{6}")
 _FIXED = ("channel", "username", "icon_emoji", "icon_url", "avatar_url")
 
 

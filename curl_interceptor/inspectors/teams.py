@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, DeliveryError, Throttled, Transient
 from ..policies import RateLimit
+from ..records.patterns import lazy
 from ..records.record import Record
 from .answers import json_object, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload
@@ -27,18 +28,18 @@ _COLOURS = {"error": "Attention", "warning": "Warning", "info": "Accent"}
 _LANGUAGES = {"sh": "Bash", "json": "Json", "": "PlainText"}
 
 # A date or a time of the reader's, which clients make of it in any text but code.
-_FUNCTION = re.compile(r"(?<=\{)(?=\{(?:DATE|TIME)\()")
+_FUNCTION = lazy(r"(?<=\{)(?=\{(?:DATE|TIME)\()")
 # Spaces side by side, which browsers show as one in any text but code.
-_SPACES = re.compile(" (?= )")
+_SPACES = lazy(" (?= )")
 
 # What connectors say with status 200: "… failed with error: Microsoft Teams endpoint returned HTTP error 429 with …".
-_INNER_STATUS = re.compile(r"(?:error|status|code)\W{1,4}([45][0-9]{2})\b", re.IGNORECASE)
-_COMPLAINT = re.compile(
+_INNER_STATUS = lazy(r"(?:error|status|code)\W{1,4}([45][0-9]{2})\b", re.IGNORECASE)
+_COMPLAINT = lazy(
     r"error|fail|denied|refused|exception|invalid|\bbad\b|required|throttl|too |limit|exceed|not found|expired",
     re.IGNORECASE,
 )
-_THROTTLED = re.compile(r"throttl|too many|rate.?limit|quota", re.IGNORECASE)
-_TOO_LARGE = re.compile(r"too (?:large|big|long)|\bsize\b", re.IGNORECASE)
+_THROTTLED = lazy(r"throttl|too many|rate.?limit|quota", re.IGNORECASE)
+_TOO_LARGE = lazy(r"too (?:large|big|long)|\bsize\b", re.IGNORECASE)
 # What a flow says in its JSON, when that tells more than the status.
 _REASONS = {
     "WorkflowTriggerIsNotEnabled": "the flow is turned off",

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, DeliveryError, Throttled, Transient
 from ..policies import RateLimit, check_flag, shown
+from ..records.patterns import lazy
 from .answers import json_object, longest, retry_after
 from .base import Answer, Entry, Inspector, Payload, check_url, json_payload
 from .message import Message, Room, describe, fit, pack
@@ -52,10 +53,10 @@ _DEAD = (
 _TOO_LONG = ("message is too long", "caption is too long", "caption_too_long", "message_too_long", "file is too big")
 _REASONS = (*_DEAD, *_TOO_LONG, "message text is empty", "can't parse entities", "unauthorized")
 
-_OK = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\b')
-_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,200}")
-_NUMBER = re.compile(r"-?[1-9][0-9]{0,15}")
-_NAME = re.compile(r"@[A-Za-z][A-Za-z0-9_]{2,31}")
+_OK = lazy(rb'\s*\{\s*"ok"\s*:\s*true\b')
+_TOKEN = lazy(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,200}")
+_NUMBER = lazy(r"-?[1-9][0-9]{0,15}")
+_NAME = lazy(r"@[A-Za-z][A-Za-z0-9_]{2,31}")
 
 
 class TelegramInspector(Inspector):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..policies import shown
+from .patterns import lazy
 
 __all__ = [
     "Errors",
@@ -27,9 +28,9 @@ Errors = bool | str | type[BaseException] | Collection[Any]
 Words = str | Collection[str]
 Patterns = str | re.Pattern[str] | Collection[str | re.Pattern[str]]
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HOST = re.compile(r"[^/@\s]+")
-_SPAN = re.compile(r"([1-9])xx|([1-9]\d\d)(?:-([1-9]\d\d))?", re.IGNORECASE | re.ASCII)
+_TOKEN = lazy(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HOST = lazy(r"[^/@\s]+")
+_SPAN = lazy(r"([1-9])xx|([1-9]\d\d)(?:-([1-9]\d\d))?", re.IGNORECASE | re.ASCII)
 
 
 def read_statuses(value: Any) -> frozenset[int]:
@@ -85,7 +86,7 @@ def _known_error(name: str) -> str:
 
     close = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
     raise ConfigurationError(
-        f"match: errors names {shown(name)}, and there is no such exception"
+        "match: errors has a name that no exception has"
         + (f"; did you mean {close[0]!r}?" if close else "")
         + "; one whose module is imported later needs its whole path, such as 'myapp.errors.Refused'"
     )

@@ -126,6 +126,8 @@ class Exchange(NamedTuple):
     """Why urllib3 sent the request again, each time: a status, or the name of an exception."""
     peer: str | None = None
     """Address and port of the other end of the connection."""
+    caller: str | None = None
+    """Where in the app's code the call was made, such as "shop/views.py:42 in charge"."""
     restored: Restored | None = None
     """Where it is made of a record's document and not of a call: what else the document tells."""
     notes: tuple[str, ...] = ()

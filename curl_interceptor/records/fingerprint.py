@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
+from functools import lru_cache
 
 from .exchange import Exchange
+from .patterns import lazy
 from .url import split
 
 __all__ = ["fingerprint", "path_shape"]
 
 # A segment that names one thing among many: a number, a UUID, a long run of hexadecimal digits, or a long token that
 # mixes letters and digits. Every quantifier is bounded by the slice below.
-_IDENTIFIER = re.compile(
+_IDENTIFIER = lazy(
     r"(?:[0-9]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{12,}|(?=.*[0-9])[\w.~%-]{20,})"
 )
 
 
+@lru_cache(maxsize=16)  # the cooldown asks, then the gate
 def path_shape(path: str) -> str:
     """Return the path with `{id}` in the place of what differs between equal calls."""
     return "/".join("{id}" if _IDENTIFIER.fullmatch(part) else part for part in path[:1_000].split("/"))

@@ -15,7 +15,17 @@ from .fingerprint import path_shape
 from .place import Place, shown_file
 from .raised import Raised, origin_of
 
-__all__ = ["LONGEST_EXTRA", "LONGEST_TEXT", "LONGEST_VALUE", "Level", "Notice", "NoticeKind", "RawNotice", "notice_key"]
+__all__ = [
+    "LONGEST_EXTRA",
+    "LONGEST_TEXT",
+    "LONGEST_VALUE",
+    "Level",
+    "Notice",
+    "NoticeKind",
+    "RawNotice",
+    "RestoredNotice",
+    "notice_key",
+]
 
 NoticeKind = Literal["message", "bug_report", "recovery"]
 """What a notice is: a text, an exception with whatever was said of it, or a host that answers again."""
@@ -31,6 +41,22 @@ LONGEST_EXTRA = 20_000
 
 _TITLES = {"message": "Message", "bug_report": "Bug report", "recovery": "Recovered"}
 _WORD = re.compile(r"[^\s,;:()\[\]'\"=#]+")
+
+
+class RestoredNotice(NamedTuple):
+    """What a document tells of a notice that was made of values which are not there any more."""
+
+    id: str
+    error: str | None
+    error_message: str | None
+    traceback: str
+    caller: str | None
+    fingerprint: str
+    suppressed: int = 0
+    suppressed_since: float | None = None
+
+    def __repr__(self) -> str:
+        return "RestoredNotice(not redacted, so not shown)"
 
 
 class RawNotice(NamedTuple):
@@ -49,6 +75,8 @@ class RawNotice(NamedTuple):
     context: tuple[tuple[str, str], ...] = ()
     key: str = ""
     """What makes two notices equal, where that is neither the text nor the place of an exception."""
+    restored: RestoredNotice | None = None
+    """Where it is made of a notice's document and was not sent by hand: what else the document tells."""
 
     def __repr__(self) -> str:
         return "RawNotice(not redacted, so not shown)"
@@ -56,7 +84,8 @@ class RawNotice(NamedTuple):
     @property
     def size(self) -> int:
         """Approximate memory in bytes, for the bound of the queue."""
-        raised = sum(500 + len(one.failure.message) + 300 * len(one.frames) for one in self.errors)
+        kept = 0 if self.restored is None else 500 + len(self.restored.traceback)
+        raised = kept + sum(500 + len(one.failure.message) + 300 * len(one.frames) for one in self.errors)
         extra = len(repr(self.extra)) if self.extra else 0
         return 1_000 + len(self.text) + raised + extra + sum(200 + len(value) for _, value in self.context)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["Place", "is_apps", "shown_file"]
+__all__ = ["Place", "is_apps", "is_installed", "shown_file"]
 
 _STDLIB = tuple({sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib")})
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -32,9 +32,12 @@ class Place(NamedTuple):
 @lru_cache(maxsize=1_000)
 def is_apps(file: str) -> bool:
     """Whether a file is the app's own: neither of the standard library nor of an installed package."""
-    if any(folder in file for folder in _PACKAGES):
-        return False
-    return not file.startswith((*_STDLIB, "<frozen "))
+    return not is_installed(file) and not file.startswith((*_STDLIB, "<frozen "))
+
+
+def is_installed(file: str) -> bool:
+    """Whether a file is one of an installed package."""
+    return any(folder in file for folder in _PACKAGES)
 
 
 @lru_cache(maxsize=1_000)

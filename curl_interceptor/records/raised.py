@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import stat
+import tokenize  # noqa: F401  # linecache would import it in the background, where a fork may come in between
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType

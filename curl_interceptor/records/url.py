@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
+
+from .patterns import lazy
 
 __all__ = ["DEFAULT_PORT", "Parts", "is_kept", "split"]
 
@@ -13,7 +14,7 @@ DEFAULT_PORT = {"http": "80", "https": "443"}
 
 _ESCAPE = "%[0-9A-F]{2}"
 _LETTERS = "A-Za-z0-9._~!$&'()*+,;=:@/-"
-_KEPT = re.compile(rf"/(?!/)(?:[{_LETTERS}]|{_ESCAPE})*(?:\?(?:[{_LETTERS}?]|{_ESCAPE})+)?")
+_KEPT = lazy(rf"/(?!/)(?:[{_LETTERS}]|{_ESCAPE})*(?:\?(?:[{_LETTERS}?]|{_ESCAPE})+)?")
 
 
 class Parts(NamedTuple):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from .patterns import lazy
+
 __all__ = ["name_for", "placeholder", "split"]
 
-_UNFIT = re.compile(r"[^A-Z0-9]+")
+_UNFIT = lazy(r"[^A-Z0-9]+")
 _LONGEST = 40
 
 

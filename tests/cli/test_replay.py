@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import requests
 from support import receiver as replies
+from support.hostile_notices import notice
 from support.hostile_records import BASE
 from support.process import environment
 from support.receiver import Receiver, refused_url
@@ -513,6 +514,21 @@ def test_the_service_is_recognised_by_its_url(kept, tmp_path, replay):
     assert [json.loads(text) for text in other.read_text().splitlines()] == [
         json.loads(text) for text in file.read_text().splitlines()
     ]
+
+
+def test_what_was_sent_by_hand_is_replayed_too(receiver, hook, kept, replay):
+    """
+    Messages and reports lie in the file beside records, and arrive in their order.
+    """
+    file = kept(2)
+    report = notice(id="ab", kind="bug_report", level="error", error="ValueError", traceback="ValueError\n  at a.py:1")
+    with file.open("a") as out:
+        out.writelines(json.dumps(document(one)) + "\n" for one in (notice(id="aa"), report))
+
+    said = replay(file, "--to", hook)
+
+    assert "4 delivered, 0 skipped, 0 failed, 0 left" in said
+    assert documents(receiver)[2:] == [document(notice(id="aa")), document(report)]
 
 
 def test_a_service_on_a_host_of_ones_own_is_named(receiver, hook, kept, replay):

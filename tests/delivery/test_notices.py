@@ -8,15 +8,18 @@ import logging
 import re
 import sys
 import threading
+import traceback
 import weakref
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 from support import receiver as replies
 from support.records import documents
 
 from curl_interceptor import (
     BatchPolicy,
+    CaptureMixin,
     Cooldown,
     CurlInterceptor,
     Inspector,
@@ -111,7 +114,7 @@ def test_labels_choose_who_gets_it(pipeline, caplog):
     assert [notice.text for notice in first.notices] == ["one", "two"]
     assert [notice.text for notice in second.notices] == ["two"]
     assert pipeline.stats().unmatched == 1
-    assert "no inspector has the label 'secnod' (str); did you mean 'second'?" in caplog.text
+    assert "no inspector has the label that was given; did you mean 'second'?" in caplog.text
 
 
 def test_a_pipeline_sends_to_all_that_its_adapters_have(pipeline):
@@ -643,3 +646,57 @@ def test_a_copy_of_an_adapter_sends_too(receiver, pipeline, session):
 
     assert copy.send_message("from a copy")
     assert adapter.flush()
+
+
+def test_at_the_end_of_the_stack_nothing_is_raised(pipeline):
+    """
+    Whoever sends with hardly any stack left gets an answer, and no `RecursionError` of ours.
+    """
+    adapter = CurlInterceptor(inspectors=[RecordingInspector()], pipeline=pipeline, batch=FAST)
+    answers = set()
+
+    def fall():
+        try:
+            fall()
+        except RecursionError as error:  # here there is no room yet; further up there is
+            try:
+                answers.add(adapter.send_bug_report(error))
+            except RecursionError as ours:
+                depth = len(traceback.extract_tb(ours.__traceback__))
+                assert depth == 1, "raised inside of us"
+            raise
+
+    with pytest.raises(RecursionError):
+        fall()
+    assert True in answers
+
+
+def test_an_adapter_of_somebody_keeps_its_own_methods(receiver, pipeline):
+    """
+    What a class behind the mixin calls itself is not replaced by a method of ours.
+    """
+
+    class Theirs(HTTPAdapter):
+        def _send(self):
+            return "theirs"
+
+        _announce = _text = _count = _labels = _send
+
+    class Mine(CaptureMixin, Theirs):
+        pass
+
+    mine = Mine(inspectors=receiver.url("/hook"), pipeline=pipeline, batch=FAST)
+    assert {mine._send(), mine._announce(), mine._text(), mine._count(), mine._labels()} == {"theirs"}
+    assert mine.send_message("hello")
+
+
+def test_an_adapter_that_is_paused_sends(pipeline):
+    """
+    A pause is one of capturing: what is sent by hand is sent.
+    """
+    inspector = RecordingInspector()
+    adapter = CurlInterceptor(inspectors=[inspector], pipeline=pipeline, batch=FAST)
+    adapter.pause()
+    adapter.send_message("all the same")
+
+    assert sent(inspector).text == "all the same"

@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from curl_interceptor import BatchPolicy, ConfigurationError, CurlInterceptor, Match, TransportPolicy
-from curl_interceptor.delivery import outages
+from curl_interceptor.delivery import recovery
 from curl_interceptor.delivery.destination import Destination, LanePolicies
-from curl_interceptor.delivery.outages import Outages
+from curl_interceptor.delivery.recovery import Outages
 from curl_interceptor.observe.calls import Calls
 from curl_interceptor.records.exchange import Exchange, Failure, RequestFacts, ResponseFacts
 from curl_interceptor.records.redaction import Redaction
@@ -22,7 +22,7 @@ FAST = BatchPolicy(10, 0.01)
 @pytest.fixture
 def _often(monkeypatch):
     """Look at hosts twenty times a second."""
-    monkeypatch.setattr(outages, "_OFTEN", 0.05)
+    monkeypatch.setattr(recovery, "_OFTEN", 0.05)
 
 
 def news_of(inspector):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from support.hostile_notices import notice
 from support.hostile_records import record
-from support.pages import DOCS, rows
+from support.pages import DOCS, rows, sections
 
 from curl_interceptor.inspectors.document import document
 
@@ -27,11 +28,26 @@ def test_reference_lists_every_key_of_a_document():
             verify=False,
             cert="a",
             proxies=(("all", "http://p"),),
+            caller="a.py:1 in b",
         )
     )
-    listed = [set(re.findall(r"`(\w+)`", row[0])) for row in rows((DOCS / "reference" / "document.md").read_text())]
-    (inner,) = [row[1] for row in rows((DOCS / "reference" / "document.md").read_text()) if row[0] == "`restore`"]
+    (inner,) = [row[1] for row in table("Of a record") if row[0] == "`restore`"]
 
-    assert set().union(*listed) == set(full)
+    assert listed("Of a record") == set(full)
     times = {"started", "elapsed", "duration", "suppressed_since"}
     assert set(full["restore"]) - times <= set(re.findall(r"`(\w+)`", inner))
+
+
+def test_reference_lists_every_key_of_a_notice():
+    """
+    Each key of a notice's document has its line as well.
+    """
+    assert listed("Of a notice") == set(document(notice(suppressed=1, suppressed_since=1.0)))
+
+
+def table(heading):
+    return rows(sections(DOCS / "reference" / "document.md")[heading])
+
+
+def listed(heading):
+    return {name for row in table(heading) for name in re.findall(r"`(\w+)`", row[0])}

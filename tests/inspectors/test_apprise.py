@@ -13,6 +13,7 @@ import time
 import pytest
 import requests
 from support.hostile_records import BASE, RECORDS
+from support.process import run
 from support.receiver import hang, status
 
 from curl_interceptor import (
@@ -27,6 +28,7 @@ from curl_interceptor import (
     Transient,
     mount,
 )
+from curl_interceptor.cli import main
 from curl_interceptor.delivery.apprise import AppriseTransport
 from curl_interceptor.dialects import render
 from curl_interceptor.policies import TransportPolicy
@@ -236,3 +238,41 @@ def test_the_pauses_of_apprise_are_those_of_the_lane(given):
 
     assert inspector._service.request_rate_per_sec == 0
     assert (inspector.defaults["rate_limit"].seconds if pause else 0) == pause
+
+
+def test_a_service_that_hangs_does_not_hold_the_end_of_the_process(api, receiver):
+    """
+    The process ends within its time, well, and without a word.
+    """
+    receiver.default = hang()
+    script = """
+        import atexit, time, warnings
+        warnings.simplefilter("ignore")
+        import requests
+        from curl_interceptor import AppriseInspector, mount
+
+        inspector = AppriseInspector(hook)
+        began = time.monotonic()
+        atexit.register(lambda: print(time.monotonic() - began))  # the first one, so the last to run
+        session = requests.Session()
+        mount(session, inspector)
+        session.get(url)
+    """
+    ended = run(script, timeout=60, url=api.url("/status/503"), hook=url(receiver))
+
+    assert (ended.status, ended.err) == (0, "")
+    assert float(ended.out) < 3.5
+    assert len(receiver.requests) == 1
+
+
+def test_the_command_line_tries_it_out(receiver, capsys):
+    """
+    `test-webhook --service apprise` takes one of Apprise's URLs.
+    """
+    assert main(["test-webhook", "--service", "apprise", url(receiver)]) == 0
+    assert len(receiver.requests) == 1
+    receiver.default = status(404)
+    assert main(["test-webhook", "--service", "apprise", url(receiver)]) == 1
+    said = "".join(capsys.readouterr())
+    assert "Not found (HTTP 404)" in said
+    assert SECRET not in said

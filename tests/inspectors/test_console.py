@@ -9,6 +9,7 @@ import pty
 import re
 import select
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -124,7 +125,7 @@ def test_nothing_of_others_steers_the_terminal(case, order):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"stream": "console"}, "stream must be one of text, got 'console'"),
+        ({"stream": "console"}, "stream must be one of text, got a str"),
         ({"stream": None}, "stream must be one of text"),
         ({"stream": io.BytesIO()}, "not of bytes"),
         ({"order": "random"}, "order must be 'calls' or 'events'"),
@@ -199,15 +200,19 @@ def test_colours_are_forced_and_forbidden_by_a_keyword(terminal, monkeypatch):
     assert "\033" not in seen(keyboard)
 
 
-def test_a_held_terminal_costs_the_attempt_its_deadline(terminal):
+@pytest.mark.parametrize("before", [0, 1, 300, 2_000, 4_000])
+@pytest.mark.parametrize("line", ["x", "x\n"], ids=["letters", "lines"])
+def test_a_held_terminal_costs_the_attempt_its_deadline(terminal, before, line):
     """
-    A terminal that is stopped takes nothing; the attempt ends in time and is made again later.
+    A terminal that is stopped takes less than it is given; the attempt ends in time and is made again later.
     """
     _, stream = terminal
+    os.write(stream.fileno(), b"x" * before)
     began = time.monotonic()
-    with pytest.raises(Transient, match=r"the stream took nothing for 0\.3 s"):
-        post(stream, "x" * 1_000_000, timeout=0.3)
+    with pytest.raises(Transient, match=r"the stream took nothing for 0\.1 s"):
+        post(stream, line * 500_000, timeout=0.1)
     assert time.monotonic() - began < 2
+    assert os.get_blocking(stream.fileno())
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8", "utf-16-le"])
@@ -344,16 +349,16 @@ def test_many_blocks_through_a_slow_pipe_arrive_whole(tmp_path):
     """
     text = block(*[record(sent=bytes([65 + number]) * 9_000) for number in range(26)], color=None)
     reading, writing = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.close(reading)
-        with open(writing, "w", encoding="utf-8") as stream:
-            post(stream, text, timeout=10)
-        os._exit(0)
-    os.close(writing)
-    with open(reading, encoding="utf-8") as pipe:
-        pieces = iter(lambda: pipe.read(10_000), "")
-        found = "".join(pieces)
-    os.waitpid(pid, 0)
+    pieces: list[str] = []
 
-    assert found == bare(text)
+    def read():
+        with open(reading, encoding="utf-8") as pipe:
+            pieces.extend(iter(lambda: pipe.read(10_000), ""))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    with open(writing, "w", encoding="utf-8") as stream:
+        post(stream, text, timeout=10)
+    reader.join(10)
+
+    assert "".join(pieces) == bare(text)

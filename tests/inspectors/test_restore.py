@@ -10,14 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redaction.corpus import lookalikes, planted
+from support.hostile_notices import NOTICES, notices
 from support.hostile_records import BASE, RECORDS, records
 from support.hostile_records import record as usual
 
-from curl_interceptor import UNREDACTED, Record, Redaction, render
+from curl_interceptor import UNREDACTED, Notice, Record, Redaction, render
 from curl_interceptor.inspectors.document import document
 from curl_interceptor.inspectors.restore import UnknownKind, restore
 from curl_interceptor.records.exchange import Exchange, Failure, RequestFacts, ResponseFacts
-from curl_interceptor.records.redaction import redact
+from curl_interceptor.records.notice import RawNotice
+from curl_interceptor.records.redaction import redact, redact_notice
 
 DEFAULT = Redaction()
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +29,7 @@ def again(record: Record, rules: Redaction = UNREDACTED, *, plain: bool = False)
     """The record of the line that a file would keep of it."""
     line = json.dumps(document(record, plain=plain), ensure_ascii=True, allow_nan=False)
     exchange = restore(json.loads(line))
+    assert isinstance(exchange, Exchange)
     assert exchange.restored is not None
     return redact(exchange, rules, id=exchange.restored.id)
 
@@ -91,6 +94,7 @@ def exchanges(draw: Any) -> Exchange:
         context=tuple(draw(st.lists(st.tuples(st.sampled_from(["a", "token"]) | TEXT, TEXT), max_size=3))),
         retried=tuple(draw(st.lists(st.sampled_from(["503", "ReadTimeoutError"]), max_size=2))),
         peer=draw(st.none() | st.just("127.0.0.1:80")),
+        caller=draw(st.none() | st.just("shop/views.py:42 in charge")),
     )
 
 
@@ -159,7 +163,8 @@ def test_a_document_of_an_older_version_is_a_record_too() -> None:
     kept = json.loads(json.dumps(document(BASE)))
     del kept["restore"]
     exchange = restore(kept)
-    record = redact(exchange, UNREDACTED, id=exchange.restored.id if exchange.restored else "")
+    assert isinstance(exchange, Exchange)
+    record = redact(exchange, UNREDACTED, id="1")
 
     assert record == replace(BASE, timeout=None)
 
@@ -180,11 +185,13 @@ def test_what_was_written_into_a_line_passes_the_gate() -> None:
     kept["context"] = {secret: secret, "token": secret}
     kept["restore"] |= {"host": secret, "target": f"/?key={secret}", "proxies": [["all", f"http://u:{secret}@p"]]}
 
-    record = redact(restore(kept), DEFAULT, id=kept["id"])
+    exchange = restore(kept)
+    assert isinstance(exchange, Exchange)
+    record = redact(exchange, DEFAULT, id=kept["id"])
 
     assert secret not in json.dumps(document(record))
     assert secret not in repr(record)
-    assert secret not in repr(restore(kept))
+    assert secret not in repr(exchange)
 
 
 @pytest.mark.parametrize(
@@ -259,3 +266,87 @@ def test_whatever_was_planted_is_found_once(rules: Redaction) -> None:
     for one in (*planted(), *lookalikes()):
         record = redact(one.exchange, rules, id="1")
         assert again(record, rules) == record, one.title
+
+
+def again_by_hand(notice: Notice, rules: Redaction = UNREDACTED, *, plain: bool = False) -> Notice:
+    """The notice of the line that a file would keep of it."""
+    raw = restore(json.loads(json.dumps(document(notice, plain=plain), allow_nan=False)))
+    assert isinstance(raw, RawNotice)
+    assert raw.restored is not None
+    return redact_notice(raw, rules, id=raw.restored.id)
+
+
+@RELAXED
+@given(notices())
+def test_any_notice_comes_back_and_stays(notice: Notice) -> None:
+    """
+    What was sent by hand is restored as a record is: the first time but for what JSON has not, then for ever.
+    """
+    once = again_by_hand(notice)
+
+    assert again_by_hand(once) == once
+    assert (once.id, once.kind, once.level, once.suppressed) == (
+        notice.id,
+        notice.kind,
+        notice.level,
+        notice.suppressed,
+    )
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_hostile_notices_come_back(name: str) -> None:
+    once = again_by_hand(NOTICES[name])
+
+    assert again_by_hand(once) == once
+    assert document(again_by_hand(once)) == document(once)
+
+
+@RELAXED
+@given(
+    st.text(max_size=40),
+    st.dictionaries(
+        st.sampled_from(["a", "token", "b"]) | TEXT,
+        TEXT
+        | st.integers(-9, 99)
+        | st.booleans()
+        | st.none()
+        | st.lists(TEXT, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["a", "password"]), TEXT | st.lists(st.integers(0, 9), max_size=2), max_size=2
+        ),
+        max_size=3,
+    ),
+    st.lists(st.tuples(st.sampled_from(["a", "token"]) | TEXT, TEXT), max_size=3),
+    st.floats(-1e12, 1e12),
+)
+def test_a_notice_that_passed_the_gate_passes_unchanged(
+    text: str, extra: dict[str, Any], context: Any, started: float
+) -> None:
+    raw = RawNotice("message", text, started, extra=tuple(extra.items()), context=tuple(context))
+    notice = redact_notice(raw, DEFAULT, id="0af3").telling(3, started)
+
+    assert again_by_hand(notice, DEFAULT) == notice
+
+
+def test_what_was_written_into_a_notice_passes_the_gate() -> None:
+    secret = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
+    kept = json.loads(json.dumps(document(NOTICES["report"])))
+    kept["text"] = kept["caller"] = kept["fingerprint"] = secret
+    kept["error"] = {"type": secret, "message": secret}
+    kept["traceback"], kept["extra"], kept["context"] = [secret], {"a": secret, secret: "b"}, {secret: secret}
+    raw = restore(kept)
+    assert isinstance(raw, RawNotice)
+
+    assert secret not in repr(redact_notice(raw, DEFAULT, id="2"))
+    assert secret not in repr(raw)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("level", "loud"), ("text", 1), ("traceback", "x"), ("extra", {"a": []}), ("id", " "), ("error", {})],
+)
+def test_what_is_no_document_of_a_notice_is_refused(key: str, value: Any) -> None:
+    kept = {**json.loads(json.dumps(document(NOTICES["report"]))), key: value}
+
+    with pytest.raises(ValueError, match="it"):
+        restore(kept)

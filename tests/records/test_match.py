@@ -399,6 +399,6 @@ def test_a_name_that_no_exception_has_is_refused(errors, meant):
     """
     It would never want anything; the message says what may have been meant, and how to name a class of one's own.
     """
-    with pytest.raises(ConfigurationError, match=r"no such exception.*whole path") as caught:
+    with pytest.raises(ConfigurationError, match=r"no exception has.*whole path") as caught:
         Match(errors=errors)
     assert meant is None or f"did you mean '{meant}'?" in str(caught.value)

@@ -68,6 +68,7 @@ def _said(text: str) -> Record:
         error_message=text,
         context=(("service", text), (text, text)),
         notes=(text,),
+        caller=text,
     )
 
 
@@ -221,4 +222,5 @@ def records() -> strategies.SearchStrategy[Record]:
         suppressed_since=strategies.none() | strategies.floats(),
         context=strategies.lists(strategies.tuples(TEXTS, TEXTS), max_size=4).map(tuple),
         notes=strategies.lists(TEXTS, max_size=2).map(tuple),
+        caller=strategies.none() | TEXTS,
     )

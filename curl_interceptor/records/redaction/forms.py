@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote, unquote, unquote_plus
 
+from ..patterns import lazy
 from .markers import is_marker
 from .scan import Scan, is_harmless
 
 __all__ = ["form", "is_form", "parameters"]
 
-_FORM = re.compile(r"""[^\s=&?/<>{}()"']{1,200}=[^\s<>{}"]*\Z""")
+_FORM = lazy(r"""[^\s=&?/<>{}()"']{1,200}=[^\s<>{}"]*\Z""")
 _LEFT_ALONE = "!$'()*,/:;@?{}[]|^`~\"<>"  # beside letters and digits, what some client or other leaves unquoted
 
 

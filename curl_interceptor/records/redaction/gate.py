@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from ..exchange import BodyState, Exchange, RequestFacts, ResponseFacts, Restored
 from ..fingerprint import fingerprint, path_shape
+from ..patterns import lazy
 from ..record import Headers, Record
 from ..url import Parts, split
 from ..variables import name_for, placeholder
@@ -77,6 +77,7 @@ def redact(exchange: Exchange, rules: Redaction, *, id: str) -> Record:
         notes=(*exchange.notes, *scrub.notes),
         retried=exchange.retried,
         peer=exchange.peer,
+        caller=None if exchange.caller is None else scrub.text(exchange.caller),
     )
     return record if exchange.restored is None else scrub.restored(record, exchange.restored)
 
@@ -156,6 +157,8 @@ class Scrub:
                 (value,) = json.loads(shown).values()
             except (ValueError, AttributeError):  # the user's callable made something else of it
                 return MARKER
+        if isinstance(value, (list, dict)):  # a text from now on, which has to pass as one when it comes back
+            return self.member(name, json.dumps(value, ensure_ascii=False))
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     def content(self, text: str) -> str:
@@ -322,7 +325,7 @@ class _Variables:
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
-_NUMBER = re.compile(r"[0-9]{1,15}")
+_NUMBER = lazy(r"[0-9]{1,15}")
 
 
 def _with_length(headers: Headers, before: _Message, after: _Message) -> Headers:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
+from ..patterns import lazy
 from .markers import is_marker
 from .scan import Scan, is_harmless
 
 __all__ = ["cookies", "secret_header", "set_cookies"]
 
-_NEXT_COOKIE = re.compile(r",\s{0,8}(?=[^\s;,=]{1,200}=)")
+_NEXT_COOKIE = lazy(r",\s{0,8}(?=[^\s;,=]{1,200}=)")
 
 
 def secret_header(name: str, value: str, scan: Scan) -> str | None:

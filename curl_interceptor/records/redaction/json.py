@@ -10,19 +10,20 @@ from __future__ import annotations
 import json
 import re
 
+from ..patterns import lazy
 from .names import words
 from .scan import Edit, Scan, apply
 from .texts import anchors
 
 __all__ = ["document", "is_json"]
 
-_START = re.compile(r"\s*[\[{\"]")
+_START = lazy(r"\s*[\[{\"]")
 # A string that is cut goes to the end, so that no quote is ever tried twice.
-_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)("|\\?\Z)(\s*:)?|[{}\[\],:\s]+|[^\s"{}\[\],:]+', re.DOTALL)
+_TOKEN = lazy(r'"([^"\\]*(?:\\.[^"\\]*)*)("|\\?\Z)(\s*:)?|[{}\[\],:\s]+|[^\s"{}\[\],:]+', re.DOTALL)
 # A string, and if it is a name its value: a string, another scalar, or the beginning of something larger.
-_STRING = re.compile(r'([^"]*)"(?:\s*:\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|([{\[])))?')
+_STRING = lazy(r'([^"]*)"(?:\s*:\s*(?:"([^"]*)"|([^\s"{}\[\],:]+)|([{\[])))?')
 # A quote, a slash, or a letter that would show another way.
-_ESCAPED = re.compile(r'\\(?:["/\\]|u00[2-7])')
+_ESCAPED = lazy(r'\\(?:["/\\]|u00[2-7])')
 _NAMES = frozenset(["name", "key", "header", "field", "param", "parameter", "property", "attribute", "id", "k", "n"])
 _VALUES = frozenset(["value", "values", "val", "v", "content", "data", "default", "current", "old", "new"])
 # What stays inside of an object that is secret by its name: it says what kind of secret it is, and until when.

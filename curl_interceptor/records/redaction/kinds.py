@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from ..patterns import lazy
 from . import forms, json, multipart, texts, xml
 from .rules import Redaction
 from .scan import Scan
@@ -11,7 +10,7 @@ from .scan import Scan
 __all__ = ["content", "scan_for", "text"]
 
 _BYTE_ORDER_MARK = "\ufeff"
-_GUARD = re.compile(r"(?:\)\]\}',?|while\s?\(1\);|for\s?\(;;\);|[\w.$]{1,100}\(|&&&START&&&)\s{0,5}(?=[\[{])")
+_GUARD = lazy(r"(?:\)\]\}',?|while\s?\(1\);|for\s?\(;;\);|[\w.$]{1,100}\(|&&&START&&&)\s{0,5}(?=[\[{])")
 
 
 def scan_for(rules: Redaction) -> Scan:

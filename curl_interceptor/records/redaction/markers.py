@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import threading
+
+from ..patterns import lazy
 
 __all__ = ["MARKER", "is_marker", "numbered"]
 
 MARKER = "REDACTED"
 """Letters only: it needs no escaping in a URL, a header, JSON, XML or a shell."""
 
-_MARKERS = re.compile(r"REDACTED(?:-[0-9A-Z][0-9A-Z-]{0,80})?")
+_MARKERS = lazy(r"REDACTED(?:-[0-9A-Z][0-9A-Z-]{0,80})?")
 _MOST = 10_000
 
 _salt = os.urandom(16)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from ..patterns import lazy
 from .scan import Scan
 
 __all__ = ["delimiter_of", "document"]
 
-_BOUNDARY = re.compile(r"""boundary=(?:"([^"]{1,200})"|([^\s;,"]{1,200}))""", re.IGNORECASE)
-_FIRST_LINE = re.compile(r"(?:\s|[^\r\n]{0,200}\n)?(--[^\s]{1,200})[ \t]{0,8}\r?\n(?=[A-Za-z-]{1,40}:)")
-_NAME = re.compile(r"""[;\s]name(\*?)=(?:"((?:[^"\\]|\\.){0,400})"?|([^\s;]{1,400}))""", re.IGNORECASE | re.DOTALL)
-_HEAD_END = re.compile(r"\r?\n\r?\n")
+_BOUNDARY = lazy(r"""boundary=(?:"([^"]{1,200})"|([^\s;,"]{1,200}))""", re.IGNORECASE)
+_FIRST_LINE = lazy(r"(?:\s|[^\r\n]{0,200}\n)?(--[^\s]{1,200})[ \t]{0,8}\r?\n(?=[A-Za-z-]{1,40}:)")
+_NAME = lazy(r"""[;\s]name(\*?)=(?:"((?:[^"\\]|\\.){0,400})"?|([^\s;]{1,400}))""", re.IGNORECASE | re.DOTALL)
+_HEAD_END = lazy(r"\r?\n\r?\n")
 _LIMIT = 1_000  # parts that are looked at one by one
 
 

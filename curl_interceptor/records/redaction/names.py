@@ -8,13 +8,14 @@ that `author`, `keyboard`, `max_tokens` and `token_count` are none.
 from __future__ import annotations
 
 import json
-import re
 from functools import lru_cache
 from urllib.parse import quote
 
+from ..patterns import lazy
+
 __all__ = ["ENDINGS", "EXACT", "IN_URLS", "PUBLIC", "counts", "ends_secret", "foreign", "stems", "words"]
 
-_BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BOUNDARY = lazy(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _DIGITS = "0123456789"
 
 

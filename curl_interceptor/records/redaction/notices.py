@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..notice import Notice, RawNotice, notice_key
+from dataclasses import replace
+
+from ..notice import Notice, RawNotice, RestoredNotice, notice_key
 from ..raised import traceback_of
 from .gate import Scrub
 from .rules import Redaction
@@ -11,7 +13,7 @@ __all__ = ["redact_notice"]
 
 
 def redact_notice(raw: RawNotice, rules: Redaction, *, id: str) -> Notice:
-    """Return what may leave this process.
+    """Return what may leave this process; what a document tells of a notice comes this way too.
 
     Parameters
     ----------
@@ -22,7 +24,7 @@ def redact_notice(raw: RawNotice, rules: Redaction, *, id: str) -> Notice:
     scrub = Scrub(rules)
     error = raw.errors[0] if raw.errors else None
     origin = raw.origin
-    return Notice(
+    notice = Notice(
         id=id,
         kind=raw.kind,
         level=raw.level,
@@ -35,4 +37,18 @@ def redact_notice(raw: RawNotice, rules: Redaction, *, id: str) -> Notice:
         started=raw.started,
         fingerprint=scrub.key(notice_key(raw)),
         context=tuple((scrub.text(name), scrub.label(name, value)) for name, value in raw.context),
+    )
+    return notice if raw.restored is None else _restored(notice, raw.restored, scrub)
+
+
+def _restored(notice: Notice, told: RestoredNotice, scrub: Scrub) -> Notice:
+    return replace(
+        notice,
+        error=None if told.error is None else scrub.text(told.error),
+        error_message=None if told.error_message is None else scrub.text(told.error_message),
+        traceback=scrub.text(told.traceback),
+        caller=None if told.caller is None else scrub.text(told.caller),
+        fingerprint=scrub.text(told.fingerprint),
+        suppressed=told.suppressed,
+        suppressed_since=told.suppressed_since,
     )

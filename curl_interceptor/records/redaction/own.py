@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 
+from ..patterns import lazy
 from ..url import DEFAULT_PORT, Parts, split
 
 __all__ = ["found_in", "is_ours", "remember"]
 
 _MOST = 10_000
-_URL = re.compile(r"""//[^\s"'<>`\\#]+""")
+_URL = lazy(r"""//[^\s"'<>`\\#]+""")
 
 # Of the whole process: a call to one adapter's webhook may be captured by another adapter.
 _known: OrderedDict[str, None] = OrderedDict()

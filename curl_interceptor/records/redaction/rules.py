@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import ConfigurationError
-from ...policies import check_callable, check_flag
+from ...policies import check_callable, check_flag, shown
 from .markers import MARKER, is_marker, numbered
 from .names import ENDINGS, EXACT, IN_URLS, ends_secret, foreign, stems, words
 
@@ -102,16 +102,17 @@ class Redaction:
         for title in ("names", "exact", "keep", "remove", "shapes"):
             object.__setattr__(self, title, _listed(title, getattr(self, title)))
         if self.mode not in _MODES:
-            raise ConfigurationError(f"redaction: mode must be one of {', '.join(_MODES)}, got {self.mode!r}")
+            raise ConfigurationError(f"redaction: mode must be one of {', '.join(_MODES)}, got {shown(self.mode)}")
         if self.also is not None:
             check_callable("redaction: also", self.also, "a text")
         check_flag("redaction: numbered", self.numbered)
         removed = frozenset(words(name) for name in self.remove)
-        unknown = sorted(" ".join(name) for name in removed - ENDINGS - IN_URLS)
-        if unknown:
-            raise ConfigurationError(
-                f"redaction: remove names {unknown[0]!r}, which is not in the default set; to keep one name use keep"
-            )
+        for place, name in enumerate(self.remove, start=1):
+            if words(name) not in ENDINGS | IN_URLS:
+                raise ConfigurationError(
+                    f"redaction: remove holds a word (number {place}) that is not in the default set; to keep one name "
+                    "use keep"
+                )
         added = frozenset(words(name) for name in self.names if isinstance(name, str))
         exact = frozenset(name.casefold() for name in self.exact)
         object.__setattr__(self, "_endings", (ENDINGS - removed) | added)
@@ -178,7 +179,7 @@ def _listed(title: str, value: Any) -> tuple[Any, ...]:
     example = "[re.compile('acme_[0-9a-f]{32}')]" if title == "shapes" else "['internal-id']"
     good = isinstance(value, Collection) and not isinstance(value, (str, bytes, dict))
     if not good or not all(isinstance(item, kinds) and _means(item) for item in value):
-        raise ConfigurationError(f"redaction: {title} must be a list such as {example}, got {value!r}")
+        raise ConfigurationError(f"redaction: {title} must be a list such as {example}, got {shown(value)}")
     return tuple(value)
 
 
@@ -202,7 +203,6 @@ class StrictRedaction(Redaction):
         return name.lower() not in self.headers
 
 
-@dataclass(frozen=True)
 class _Unredacted(Redaction):
     """Hides nothing."""
 

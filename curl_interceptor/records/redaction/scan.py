@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..patterns import lazy
 from .markers import MARKER, is_marker
 from .names import counts
 
@@ -36,9 +36,9 @@ _CARRIERS = ("authorization", "auth", "authentication", "bearer", "token")
 _HARMLESS = frozenset(["true", "false", "null", "none", "nil", "undefined", "yes", "no", '""', "''", "[]", "{}"])
 _LONGEST_HARMLESS = max(map(len, _HARMLESS))
 _DIGITS = "-0123456789"
-_NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,20})?")
+_NUMBER = lazy(r"-?[0-9]{1,9}(?:\.[0-9]{1,20})?")
 # What stands for a secret already: a variable of a shell, a template or GraphQL.
-_PLACEHOLDER = re.compile(r"\$\{?[A-Z][A-Z0-9_]{0,80}\}?|\{\{ ?[\w.]{1,80} ?\}\}|%\([A-Za-z_]{1,80}\)s|\*{3,100}")
+_PLACEHOLDER = lazy(r"\$\{?[A-Z][A-Z0-9_]{0,80}\}?|\{\{ ?[\w.]{1,80} ?\}\}|%\([A-Za-z_]{1,80}\)s|\*{3,100}")
 # Letters with which nothing harmless begins.
 _BEGINNINGS = frozenset(string.ascii_letters) - {MARKER[0]}
 _BEGINNINGS -= {letter for word in _HARMLESS for letter in word[0] + word[0].upper()}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from .patterns import lazy
+from ..patterns import lazy
 
 __all__ = ["Gist", "anchors", "gist", "hide", "is_plain"]
 

@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from ..patterns import lazy
 from . import own, shapes, urls
 from .headers import cookies, set_cookies
-from .patterns import lazy
 from .scan import Edit, Scan, apply, is_harmless
 
 if TYPE_CHECKING:

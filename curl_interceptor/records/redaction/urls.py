@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..patterns import lazy
 from ..url import Parts, split
 from . import own
 from .forms import parameters
@@ -13,10 +14,10 @@ from .shapes import hide, is_plain
 __all__ = ["in_text", "reference", "target"]
 
 # A password may hold characters that should have been quoted; a port is a number.
-_USERINFO = re.compile(r"(?:[^\s/?#@\"'<>]*@){1,20}|[^\s/?#@:\[\"'<>]{0,200}:(?![0-9]{1,5}[/?#])[^\s@\"'<>]{1,400}@")
-_IN_TEXT = re.compile(r"""(?<![a-zA-Z0-9+.-])([a-zA-Z][a-zA-Z0-9+.-]{0,20}:)?(\\?/\\?/)([^\s"'<>`\\]+)""")
+_USERINFO = lazy(r"(?:[^\s/?#@\"'<>]*@){1,20}|[^\s/?#@:\[\"'<>]{0,200}:(?![0-9]{1,5}[/?#])[^\s@\"'<>]{1,400}@")
+_IN_TEXT = lazy(r"""(?<![a-zA-Z0-9+.-])([a-zA-Z][a-zA-Z0-9+.-]{0,20}:)?(\\?/\\?/)([^\s"'<>`\\]+)""")
 _PATH = ":path"
-_MATRIX = re.compile(r";([^;=/?]+)=([^;/?]+)")
+_MATRIX = lazy(r";([^;=/?]+)=([^;/?]+)")
 
 
 def reference(url: str, scan: Scan) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
+from ..patterns import lazy
 from .scan import Edit, Scan, apply
 
 __all__ = ["document", "is_xml"]
 
 # A tag ends at the next angle bracket, whatever it is, so no bracket is tried twice.
-_TAG = re.compile(r"<(/?)([^\W\d][\w:.-]{0,200})([^<>]*)>?")
-_ATTRIBUTE = re.compile(r"""([\w:.-]{1,200})(\s{0,5}=\s{0,5})(?:"([^"]*)"|'([^']*)')""")
-_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});")
-_START = re.compile(r"\s*<(?:[?!]|[^\W\d])")
+_TAG = lazy(r"<(/?)([^\W\d][\w:.-]{0,200})([^<>]*)>?")
+_ATTRIBUTE = lazy(r"""([\w:.-]{1,200})(\s{0,5}=\s{0,5})(?:"([^"]*)"|'([^']*)')""")
+_ENTITY = lazy(r"&(?:lt|gt|amp|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});")
+_START = lazy(r"\s*<(?:[?!]|[^\W\d])")
 _NAMING = frozenset(["name", "key", "id", "property", "field", "parameter", "param"])
 _NAMED = frozenset(["value", "content", "default"])
 _CDATA = ("<![CDATA[", "]]>")
