@@ -161,6 +161,8 @@ class _Form(NamedTuple):
 def _texts(message: Message) -> Iterator[str]:
     """Yield what is told, in the order of the others; the command alone by itself, so that it can be copied."""
     yield message.summary
+    if message.text:
+        yield message.text
     if message.command:
         yield message.command
     for name, text, _ in message.sections:

@@ -200,15 +200,19 @@ def test_colours_are_forced_and_forbidden_by_a_keyword(terminal, monkeypatch):
     assert "\033" not in seen(keyboard)
 
 
-def test_a_held_terminal_costs_the_attempt_its_deadline(terminal):
+@pytest.mark.parametrize("before", [0, 1, 300, 2_000, 4_000])
+@pytest.mark.parametrize("line", ["x", "x\n"], ids=["letters", "lines"])
+def test_a_held_terminal_costs_the_attempt_its_deadline(terminal, before, line):
     """
-    A terminal that is stopped takes nothing; the attempt ends in time and is made again later.
+    A terminal that is stopped takes less than it is given; the attempt ends in time and is made again later.
     """
     _, stream = terminal
+    os.write(stream.fileno(), b"x" * before)
     began = time.monotonic()
-    with pytest.raises(Transient, match=r"the stream took nothing for 0\.3 s"):
-        post(stream, "x" * 1_000_000, timeout=0.3)
+    with pytest.raises(Transient, match=r"the stream took nothing for 0\.1 s"):
+        post(stream, line * 500_000, timeout=0.1)
     assert time.monotonic() - began < 2
+    assert os.get_blocking(stream.fileno())
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8", "utf-16-le"])
