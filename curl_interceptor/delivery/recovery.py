@@ -42,9 +42,16 @@ class _Outage:
         self.seen = seen
         self.before = seen[1]
         self.called = called
+        self.fine, self.failed = seen
+        """The counts at its last failure, so that a success is known to be a later one."""
         self.wanted: dict[str, tuple[Destination, float]] = {}
         """Who wanted a failure, and after how long an outage they are to be told of its end, by address."""
         self.recorder: object | None = None
+
+    def note_failures(self, seen: tuple[int, int]) -> None:
+        """Take the counts of now for those at the last failure, if there was one since."""
+        if seen[1] > self.failed:
+            self.fine, self.failed = seen
 
 
 class Outages:
@@ -80,6 +87,7 @@ class Outages:
         if outage is None:
             outage = self._hosts[host] = _Outage(exchange.started, seen, now)
             self.next_look = min(self.next_look, now + _OFTEN)
+        outage.note_failures(seen)
         outage.last = max(outage.last, exchange.started)
         outage.recorder = recorder
         for destination in wanted_by:
@@ -88,8 +96,8 @@ class Outages:
     def ended(self, now: float, wall: float) -> list[tuple[Announcement, Named]]:
         """Look at all of them, and return what is to be told, and to whom.
 
-        An outage has ended if since the last look calls succeeded and none failed. `now` is on the monotonic clock,
-        `wall` in seconds since the epoch.
+        An outage has ended if calls succeeded after the last failure, and none has failed since the last look. `now` is
+        on the monotonic clock, `wall` in seconds since the epoch.
         """
         found = []
         self.next_look = inf
@@ -101,9 +109,10 @@ class Outages:
             before, outage.seen = outage.seen, seen
             if seen != before:
                 outage.called = now
+            outage.note_failures(seen)
             if seen[1] > before[1]:
                 outage.last = wall
-            elif seen[0] > before[0]:
+            elif seen[0] > outage.fine:
                 del self._hosts[host]
                 found += _news(host, outage, wall)
                 continue
