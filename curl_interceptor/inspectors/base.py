@@ -224,6 +224,7 @@ class Inspector:
         if redaction is not None:
             check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
         check_flag("critical", critical)
+        check_callable(f"payloads of {type(self).__name__}", self.payloads, "the entries", plain=False)
         check_callable(f"verdict of {type(self).__name__}", self.verdict, "the answer")
         check_options(type(self).__name__, options, also=frozenset({"label", "match", "redaction", "critical"}))
         self.label = label or self.default_label()
