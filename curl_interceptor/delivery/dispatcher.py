@@ -369,13 +369,15 @@ class Dispatcher:
         state = "gone" if lane.closed else "open" if lane.breaker.is_open else ""
         if state == lane.told:
             return
-        lane.told, label, why = state, lane.inspector.label, lane.books.last_error
+        label, why, say = lane.inspector.label, lane.books.last_error, self.troubles.say
         if state == "gone":
-            self.troubles.say(f"gone {label}", f"{label} is gone for good ({why}); its records are lost", level=ERROR)
+            said = say(f"gone {label}", f"{label} is gone for good ({why}); its records are lost", level=ERROR)
         elif state == "open":
-            self.troubles.say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
+            said = say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
         else:
-            self.troubles.say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
+            said = say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
+        if said:  # else again with the next outcome: the last line about a webhook is not to be wrong for long
+            lane.told = state
 
     def _tell_of_capture(self) -> None:
         """Tell of calls that could not be captured, which their threads only count."""

@@ -169,7 +169,7 @@ class Lane:
         """
         if self.in_flight is not None or self.closed or self.paused:
             return inf
-        work = self.waiting.due(hurried=hurried, draining=draining)
+        work = self.waiting.due(hurried=hurried or self._stock.full, draining=draining)
         if work == inf:
             return inf
         gate = self.opens_at(now)

@@ -993,6 +993,31 @@ def test_a_predicate_that_blocks_is_named(session, receiver, pipeline, fail, cap
     assert "the predicate of webhook:" in caplog.text
 
 
+def test_the_last_word_about_a_webhook_is_true(session, receiver, pipeline, fail, caplog):
+    """
+    It fails again soon after it was said to be well: that is left out for a while, and said while it lasts.
+    """
+    caplog.set_level("INFO", "curl_interceptor")
+    receiver.script(SECRET, [status(503)], then=status(200))
+    mount(
+        session,
+        pipeline,
+        receiver.url(SECRET),
+        retry=RetryPolicy(retries=0),
+        batch=BatchPolicy(1, 0),
+        breaker=BreakerPolicy(failures=1, open_for=0.05, max_open_for=0.2),
+    )
+    pipeline._current().troubles._every = 1.0
+    fail()
+    until(lambda: "succeed again" in caplog.text, 5)
+    receiver.script(SECRET, then=status(503))
+    fail()
+
+    until(lambda: caplog.text.count("its records wait") == 2, 10)
+    lines = [line for line in caplog.messages if "deliveries to" in line]
+    assert ["fail" in line for line in lines] == [True, False, True]
+
+
 def test_a_webhook_that_takes_nothing_is_told_once(session, receiver, pipeline, fail, caplog):
     """
     One line says that records wait and why, and one that they go again.
