@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,16 @@ def pytest_collection_finish() -> None:
     """Spare every later search for garbage the thousands of objects that live as long as the run."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_compile_once() -> Iterator[None]:
+    """What the tests' own processes import is compiled by the first of them, also where none may write beside it."""
+    with tempfile.TemporaryDirectory(prefix="bytecode-", ignore_cleanup_errors=True) as folder:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        yield
+        del os.environ["PYTHONPYCACHEPREFIX"]
 
 
 @pytest.fixture(scope="module", autouse=True)

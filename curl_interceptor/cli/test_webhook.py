@@ -13,8 +13,8 @@ from ..delivery.guard import delivering
 from ..delivery.transport import open_transport
 from ..errors import BadPayload, ConfigurationError, DeadEndpoint, DeliveryError, Throttled, Transient
 from ..inspectors import Answer, Inspector, Payload, TelegramInspector
-from ..inspectors.recognise import inspector_for, service_class
-from ..inspectors.registry import inspector_class, names
+from ..inspectors.recognise import inspector_for, service_class, services
+from ..inspectors.registry import inspector_class
 from ..policies import TransportPolicy
 from ..records.exchange import Exchange, RequestFacts, ResponseFacts
 from ..records.record import Record
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 _POLICY = TransportPolicy()
-_NO_WEBHOOKS = ("console", "file", "logger")
 _TEST = "This is a test of curl-interceptor: no call has failed."
 
 
@@ -42,11 +41,10 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("url", metavar="URL", nargs="?", help="the webhook's URL; - reads it from the standard input")
     parser.add_argument("--env", metavar="NAME", help="take the URL from this environment variable")
-    services = ", ".join(name for name in names() if name not in _NO_WEBHOOKS)
     parser.add_argument(
         "--service",
         metavar="NAME",
-        help=f"whose webhook it is, where the host does not tell: {services}, or one of another package",
+        help=f"whose webhook it is, where the host does not tell: {', '.join(services())}, or one of another package",
     )
     parser.add_argument("--chat-id", metavar="ID", help="for Telegram: the chat; the token stands in place of the URL")
     parser.add_argument("--api-base", metavar="URL", help="for Telegram: another Bot API server")

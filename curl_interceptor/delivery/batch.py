@@ -71,12 +71,9 @@ class Batch(Generic[T]):
     def put_back(self, items: Iterable[T]) -> None:
         """Put some at the front again, in their order."""
         items = list(items)
-        came = [item.admitted for item in items]
-        if self._waiting:
-            came.append(self._first.admitted)
-        else:
-            self._ordered = True
-        self._ordered = self._ordered and all(one <= next_one for one, next_one in pairwise(came))
+        line = [*items, self._first] if self._waiting else items
+        if any(earlier.admitted > later.admitted for earlier, later in pairwise(line)):
+            self._ordered = False
         for item in reversed(items):
             self._waiting[id(item)] = item
             self._waiting.move_to_end(id(item), last=False)

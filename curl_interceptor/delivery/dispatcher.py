@@ -179,6 +179,7 @@ class Dispatcher:
         """Take turns until the pipeline ends, or nothing is left to do."""
         if uwsgi.complain():
             self.troubles.counts["uwsgi_threads"] += 1
+        self._take_at = time.monotonic() + self.policy.linger  # the first exchange waits for company, too
         try:
             while not self.ended:
                 try:

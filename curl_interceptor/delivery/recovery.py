@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import NamedTuple
 
+from ..records.context import with_origin
 from ..records.exchange import Exchange
 from ..records.notice import RawNotice
 from .announcement import Announcement
@@ -42,9 +43,16 @@ class _Outage:
         self.seen = seen
         self.before = seen[1]
         self.called = called
+        self.fine, self.failed = seen
+        """The counts at its last failure, so that a success is known to be a later one."""
         self.wanted: dict[str, tuple[Destination, float]] = {}
         """Who wanted a failure, and after how long an outage they are to be told of its end, by address."""
         self.recorder: object | None = None
+
+    def note_failures(self, seen: tuple[int, int]) -> None:
+        """Take the counts of now for those at the last failure, if there was one since."""
+        if seen[1] > self.failed:
+            self.fine, self.failed = seen
 
 
 class Outages:
@@ -80,6 +88,7 @@ class Outages:
         if outage is None:
             outage = self._hosts[host] = _Outage(exchange.started, seen, now)
             self.next_look = min(self.next_look, now + _OFTEN)
+        outage.note_failures(seen)
         outage.last = max(outage.last, exchange.started)
         outage.recorder = recorder
         for destination in wanted_by:
@@ -88,8 +97,8 @@ class Outages:
     def ended(self, now: float, wall: float) -> list[tuple[Announcement, Named]]:
         """Look at all of them, and return what is to be told, and to whom.
 
-        An outage has ended if since the last look calls succeeded and none failed. `now` is on the monotonic clock,
-        `wall` in seconds since the epoch.
+        An outage has ended if calls succeeded after the last failure, and none has failed since the last look. `now` is
+        on the monotonic clock, `wall` in seconds since the epoch.
         """
         found = []
         self.next_look = inf
@@ -101,9 +110,10 @@ class Outages:
             before, outage.seen = outage.seen, seen
             if seen != before:
                 outage.called = now
+            outage.note_failures(seen)
             if seen[1] > before[1]:
                 outage.last = wall
-            elif seen[0] > before[0]:
+            elif seen[0] > outage.fine:
                 del self._hosts[host]
                 found += _news(host, outage, wall)
                 continue
@@ -119,7 +129,7 @@ def _news(host: str, outage: _Outage, wall: float) -> list[tuple[Announcement, N
     failed = outage.seen[1] - outage.before + 1
     calls = f"{failed:,} calls had failed" if failed > 1 else "a call had failed"
     text = f"{host} answers again after {_duration(wall - outage.since)}: {calls}"
-    raw = RawNotice("recovery", text, wall, key=host)
+    raw = RawNotice("recovery", text, wall, context=with_origin(()), key=host)
     return [(Announcement(raw, recorder=outage.recorder), Named(told))]
 
 

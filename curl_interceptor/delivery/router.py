@@ -93,10 +93,10 @@ class Router:
         """Give a notice to every lane, or to those that it names; False if there is none. No match is asked."""
         destinations, to = addressees.destinations, announcement.to
         if to:
-            named = [destination for destination in destinations if destination.labels & {*to}]
-            if not named:
-                self._complain(to[0], destinations)
-            destinations = named
+            for label in to:
+                if not any(label in destination.labels for destination in destinations):
+                    self._complain(label, destinations)
+            destinations = [destination for destination in destinations if destination.labels & {*to}]
         redacted = RedactedNotice(announcement.raw)
 
         def choose(planned: Destination) -> Destination:
@@ -110,7 +110,7 @@ class Router:
         known = frozenset(label for destination in destinations for label in destination.labels)
         hint = nearest(label, known) if known else ""
         why = f"no inspector has the label that was given{hint}"
-        self._troubles.note("unknown_label", f"a notice went to nobody: {why}")
+        self._troubles.note("unknown_label", f"a notice did not go where it was to: {why}")
 
     def _enter_all(
         self,

@@ -209,13 +209,13 @@ def _folded(line: str, width: int) -> list[str]:
     """Return one line as several of at most so many columns: broken between words where there are any."""
     lines, room = [""], width
     for word in _WORD.findall(line):
-        if _columns(word.rstrip()) > room and lines[-1].strip():
+        if not _fits(word.rstrip(), room) and lines[-1].strip():
             lines[-1] = lines[-1].rstrip()
             lines.append("")
             room = width
             word = word.lstrip()
-        while _columns(word.rstrip()) > room:
-            size = _fitting(word, room)
+        while not _fits(word.rstrip(), room):
+            size = max(_fitting(word, room), 1)
             lines[-1] += word[:size]
             lines.append("")
             word, room = word[size:], width
@@ -224,10 +224,16 @@ def _folded(line: str, width: int) -> list[str]:
     return lines
 
 
+def _fits(text: str, room: int) -> bool:
+    return _fitting(text, room) == len(text)
+
+
 def _fitting(text: str, room: int) -> int:
-    """Return how many characters fit, at least one."""
+    """Return how many characters fit; no more of the text is looked at, however long it is."""
+    if text.isascii():
+        return min(len(text), max(room, 0))
     for size, letter in enumerate(text):
         room -= _column(letter)
         if room < 0:
-            return max(size, 1)
+            return size
     return len(text)

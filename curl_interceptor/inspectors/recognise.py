@@ -13,7 +13,9 @@ from .plugins import plugins
 from .registry import inspector_class, names
 from .webhook import WebhookInspector
 
-__all__ = ["inspector_for", "service_class", "webhooks"]
+__all__ = ["inspector_for", "service_class", "services", "webhooks"]
+
+_NO_WEBHOOKS = frozenset({"console", "file", "logger"})  # what stays in the process has no URL that is posted to
 
 
 def webhooks(urls: Iterable[str | None], **options: Any) -> list[Inspector | None]:
@@ -57,6 +59,10 @@ def inspector_for(url: str, **options: Any) -> Inspector:
         for name, found in plugins().items():
             if scheme in found.schemes:
                 return _made(name, found, url, options)
+        raise ConfigurationError(
+            "the webhook URL must begin with http:// or https://; "
+            "a URL that Apprise understands, such as 'ntfy://…', is given as AppriseInspector(url)"
+        )
     host = (urlsplit(check_url("the webhook URL", url)).hostname or "").rstrip(".")
     for name in names():
         known = inspector_class(name)
@@ -68,19 +74,25 @@ def inspector_for(url: str, **options: Any) -> Inspector:
     return WebhookInspector(url, **options)
 
 
+def services() -> tuple[str, ...]:
+    """Return the names of the services of this package that are posted to."""
+    return tuple(name for name in names() if name not in _NO_WEBHOOKS)
+
+
 def service_class(name: str) -> type[Inspector]:
-    """Return the inspector that is called so, here or in another package, such as `"slack"`.
+    """Return the inspector of the service that is called so, here or in another package, such as `"slack"`.
 
     Raises
     ------
     ConfigurationError
         If there is none; the message lists those that there are.
     """
-    if name in names():
+    if name in services():
         return inspector_class(name)
     if name in plugins():
         return plugins()[name]
-    raise ConfigurationError(f"there is no service of this name; there are {', '.join(sorted({*names(), *plugins()}))}")
+    known = ", ".join(sorted({*services(), *plugins()}))
+    raise ConfigurationError(f"there is no service of this name; there are {known}")
 
 
 def _belongs(host: str, inspector: type[Inspector]) -> bool:

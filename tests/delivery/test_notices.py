@@ -115,6 +115,9 @@ def test_labels_choose_who_gets_it(pipeline, caplog):
     assert [notice.text for notice in second.notices] == ["two"]
     assert pipeline.stats().unmatched == 1
     assert "no inspector has the label that was given; did you mean 'second'?" in caplog.text
+    assert adapter.send_message("half of them", to=["first", "nobody's"])
+    assert first.notices[-1].text == "half of them"
+    assert pipeline.stats().errors["unknown_label"] == 2
 
 
 def test_a_pipeline_sends_to_all_that_its_adapters_have(pipeline):

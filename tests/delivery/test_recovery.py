@@ -96,6 +96,38 @@ def test_a_host_that_fails_now_and_then_has_not_recovered(hosts):
     assert hosts.news() == ["api.example.com answers again after 5 s: 6 calls had failed"]
 
 
+def test_a_success_right_after_a_failure_is_enough(hosts):
+    """
+    No second success is needed: the last failure is seen as it comes, and what succeeds later counts at the next look.
+    """
+    hosts.call(503)
+    hosts.pass_by(0.4)
+    hosts.call(503)
+    hosts.pass_by(0.4)
+    hosts.call(200)
+    hosts.pass_by(0.2)
+    assert hosts.news() == []  # it failed in this second, and may fail again in the next
+    hosts.pass_by(1)
+
+    assert hosts.news() == ["api.example.com answers again after 2 s: 2 calls had failed"]
+
+
+def test_a_success_before_the_last_failure_is_none(hosts):
+    """
+    Calls that fail while others succeed keep a host in its outage, also where no call follows for long.
+    """
+    hosts.call(503)
+    hosts.pass_by(0.4)
+    hosts.call(200)
+    hosts.call(503, wanted=False)
+    for _ in range(5):
+        hosts.pass_by(1)
+        assert hosts.news() == []
+    hosts.call(200)
+
+    assert len(hosts.news()) == 1
+
+
 def test_what_was_short_is_not_told(hosts):
     """
     A host that failed for less time than was said is forgotten in silence; a lone failure lasts no time at all.

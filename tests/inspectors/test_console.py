@@ -21,6 +21,7 @@ from support.services.console import columns
 
 from curl_interceptor import BadPayload, ConfigurationError, ConsoleInspector, DeadEndpoint, Transient, mount
 from curl_interceptor.delivery.console import ConsoleTransport
+from curl_interceptor.inspectors.console import _folded
 from curl_interceptor.policies import TransportPolicy
 
 
@@ -362,3 +363,14 @@ def test_many_blocks_through_a_slow_pipe_arrive_whole(tmp_path):
     reader.join(10)
 
     assert "".join(pieces) == bare(text)
+
+
+def test_a_word_without_end_is_folded_in_time():
+    """
+    A long line of wide letters, which has no place to break, costs no more than its length.
+    """
+    began = time.thread_time()
+    lines = _folded("\u4e16" * 60_000, 100)
+
+    assert time.thread_time() - began < 1
+    assert [len(line) for line in lines] == [50] * 1_200
