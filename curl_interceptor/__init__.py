@@ -48,7 +48,7 @@ from .policies import (
     TransportPolicy,
 )
 from .pool_manager import CapturePoolManager, CaptureProxyManager
-from .records.context import context, set_context
+from .records.context import context, set_context, set_origin
 from .records.match import Match, Matcher
 from .records.notice import Notice
 from .records.record import Record
@@ -107,6 +107,7 @@ __all__ = [
     "mount",
     "render",
     "set_context",
+    "set_origin",
     "to_curl",
     "webhooks",
 ]

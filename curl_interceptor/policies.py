@@ -62,7 +62,7 @@ def check_flag(name: str, value: object) -> None:
         raise ConfigurationError(f"{name} must be True or False, got {shown(value)}")
 
 
-def check_callable(name: str, value: Any, *arguments: str) -> None:
+def check_callable(name: str, value: Any, *arguments: str, **named: object) -> None:
     """Refuse what cannot be called with these arguments, and what would only promise an answer when it is called."""
     if not callable(value):
         raise ConfigurationError(f"{name} must be callable, got {shown(value)}")
@@ -72,9 +72,10 @@ def check_callable(name: str, value: Any, *arguments: str) -> None:
     ):
         raise ConfigurationError(f"{name} must be a plain function: an async one or a generator would never be run")
     try:
-        inspect.signature(value).bind(*arguments)
+        inspect.signature(value).bind(*arguments, **named)
     except TypeError:
         wanted = f"one argument, {arguments[0]}" if arguments else "no argument"
+        wanted += "".join(f", and the keyword {keyword}" for keyword in named)
         raise ConfigurationError(f"{name} must take {wanted}") from None
     except ValueError:  # a built-in tells nothing of its arguments
         return

@@ -20,7 +20,7 @@ from requests.structures import CaseInsensitiveDict
 
 from .. import recording
 from ..policies import CapturePolicy
-from ..records.context import labels
+from ..records.context import labels, with_origin
 from ..records.exchange import BodyState, Exchange, Failure, RawHeaders, RequestFacts, ResponseFacts, failure_of
 from .attempts import retried_before_answer, retried_before_failure
 from .caller import caller
@@ -231,7 +231,7 @@ class Draft:
             began + wall,
             elapsed,
             duration,
-            context=self._context,
+            context=with_origin(self._context),
             retried=self._retried,
             peer=self._peer,
             caller=None if self._caller is None else self._caller.shown,

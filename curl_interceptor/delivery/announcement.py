@@ -15,7 +15,7 @@ from time import time
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
 
-from ..records.context import labels
+from ..records.context import labels, with_origin
 from ..records.exchange import failure_of
 from ..records.notice import LONGEST_EXTRA, LONGEST_TEXT, LONGEST_VALUE, Level, NoticeKind, RawNotice
 from ..records.place import Place
@@ -161,7 +161,7 @@ def raw_notice(
         errors,
         _pairs(extra),
         caller,
-        labels.get(),
+        with_origin(labels.get()),
         key,
     )
 

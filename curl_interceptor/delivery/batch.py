@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
@@ -70,7 +71,8 @@ class Batch(Generic[T]):
     def put_back(self, items: Iterable[T]) -> None:
         """Put some at the front again, in their order."""
         items = list(items)
-        if items and self._waiting and items[-1].admitted > self._first.admitted:
+        line = [*items, self._first] if self._waiting else items
+        if any(earlier.admitted > later.admitted for earlier, later in pairwise(line)):
             self._ordered = False
         for item in reversed(items):
             self._waiting[id(item)] = item

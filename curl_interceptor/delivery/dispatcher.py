@@ -179,6 +179,7 @@ class Dispatcher:
         """Take turns until the pipeline ends, or nothing is left to do."""
         if uwsgi.complain():
             self.troubles.counts["uwsgi_threads"] += 1
+        self._take_at = time.monotonic() + self.policy.linger  # the first exchange waits for company, too
         try:
             while not self.ended:
                 try:
@@ -368,13 +369,15 @@ class Dispatcher:
         state = "gone" if lane.closed else "open" if lane.breaker.is_open else ""
         if state == lane.told:
             return
-        lane.told, label, why = state, lane.inspector.label, lane.books.last_error
+        label, why, say = lane.inspector.label, lane.books.last_error, self.troubles.say
         if state == "gone":
-            self.troubles.say(f"gone {label}", f"{label} is gone for good ({why}); its records are lost", level=ERROR)
+            said = say(f"gone {label}", f"{label} is gone for good ({why}); its records are lost", level=ERROR)
         elif state == "open":
-            self.troubles.say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
+            said = say(f"open {label}", f"deliveries to {label} fail ({why}); its records wait")
         else:
-            self.troubles.say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
+            said = say(f"closed {label}", f"deliveries to {label} succeed again", level=INFO)
+        if said:  # else again with the next outcome: the last line about a webhook is not to be wrong for long
+            lane.told = state
 
     def _tell_of_capture(self) -> None:
         """Tell of calls that could not be captured, which their threads only count."""
@@ -473,10 +476,8 @@ class Dispatcher:
         self._workers.close()
         self._local.close()
         self.wake()
-        with self.lock:
-            books_at_the_end = self.lanes.snapshot(time.monotonic())
-            refused = self.queue.fold()["shutdown"]
-        cut = [books for books in books_at_the_end() if books.dropped.get("shutdown")]
+        refused = self.queue.fold()["shutdown"]
+        cut = [books for books in self.lanes.stats(time.monotonic()) if books.dropped.get("shutdown")]
         self.troubles.silent = True
         for books in cut:
             lost = f"{books.dropped['shutdown']} records for {books.label} were not delivered at the end"
@@ -503,13 +504,12 @@ class Dispatcher:
     def stats(self) -> Stats:
         """The books at this moment."""
         now = time.monotonic()
-        with self.lock:  # what has to balance; the rest is made of it without the lock
+        with self.lock:  # what has to balance; so has each lane by itself
             dropped = self.queue.fold()
             waiting, in_hand, waiting_bytes = len(self.queue.queue), self._in_hand, self.queue.held_bytes
             taken, unmatched, routed = self._taken, self._unmatched, self._routed
-            held_bytes = waiting_bytes + sum(lane.held_bytes for lane in self.lanes)
-            books = self.lanes.snapshot(now)
-        inspectors = books()
+        inspectors = self.lanes.stats(now)
+        held_bytes = waiting_bytes + sum(lane.held_bytes for lane in self.lanes)
         return Stats(
             accepted=taken + waiting + sum(dropped.values()),
             unmatched=unmatched,

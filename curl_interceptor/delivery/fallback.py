@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from inspect import isawaitable
 
 from ..dialects import render
 from ..inspectors.base import Entry
@@ -54,7 +55,10 @@ class FallbackStage:
         name = getattr(fallback, "__qualname__", type(fallback).__name__)
         try:
             with self._troubles.timing("fallback", f"the fallback {name}"):
-                fallback(entry)
+                answer = fallback(entry)
+            if isawaitable(answer):
+                getattr(answer, "close", lambda: None)()
+                raise TypeError("a fallback has to take it at once")
         except BaseException as error:
             if is_for_us(error):
                 raise

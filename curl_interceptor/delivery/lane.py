@@ -11,7 +11,6 @@ rendered.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -169,7 +168,7 @@ class Lane:
         """
         if self.in_flight is not None or self.closed or self.paused:
             return inf
-        work = self.waiting.due(hurried=hurried, draining=draining)
+        work = self.waiting.due(hurried=hurried or self._stock.full, draining=draining)
         if work == inf:
             return inf
         gate = self.opens_at(now)
@@ -347,25 +346,23 @@ class Lane:
         """The end of the service's `Retry-After`."""
         return self._settlement.not_before
 
-    def snapshot(self, now: float) -> Callable[[], InspectorStats]:
-        """Take down, with the lock held, what has to fit together; the figures are made of it without the lock."""
-        making = self.destination.making
-        return partial(
-            self.books.copy().stats,
-            label=self.inspector.label,
-            pending=self.pending,
-            breaker=self.breaker.state,
-            opened=self.breaker.opened,
-            closed=self.breaker.closed,
-            trials=self.breaker.trials,
-            oldest=self._stock.oldest,
-            initialized=making is None or making.made,
-            now=now,
-        )
-
     def stats(self, now: float = 0.0) -> InspectorStats:
-        """The books of this lane; to be read with the lock held."""
-        return self.snapshot(now)()
+        """The books of this lane: what has to fit together is taken down under the lock, the figures are made after."""
+        with self._lock:
+            making, breaker = self.destination.making, self.breaker
+            make = partial(
+                self.books.copy().stats,
+                label=self.inspector.label,
+                pending=self.pending,
+                breaker=breaker.state,
+                opened=breaker.opened,
+                closed=breaker.closed,
+                trials=breaker.trials,
+                oldest=self._stock.oldest,
+                initialized=making is None or making.made,
+                now=now,
+            )
+        return make()
 
 
 def _hopeless(part: Part) -> str:

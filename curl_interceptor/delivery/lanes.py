@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from math import inf
 from time import monotonic
@@ -100,11 +100,16 @@ class Lanes:
             for lane in kept[: len(kept) - most]:
                 lane.transport.close()
 
-    def snapshot(self, now: float) -> Callable[[], tuple[InspectorStats, ...]]:
-        """Take down, with the lock held, the books of every destination that was wanted at least once.
+    def stats(self, now: float) -> tuple[InspectorStats, ...]:
+        """Return the books of every destination that was wanted at least once, each as it stood at one moment.
 
-        The figures are made of it without the lock: callers need it, and there may be many lanes.
+        Call it without the lock: it is taken for one lane at a time, since callers need it and lanes may be many.
         """
-        gone = tuple(self._gone.values())
-        lanes = [lane.snapshot(now) for lane in self]
-        return lambda: joined((*gone, *(make() for make in lanes)))
+        with self._lock:
+            gone, lanes = tuple(self._gone.values()), tuple(self)
+        return joined((*gone, *(lane.stats(now) for lane in lanes)))
+
+    @property
+    def labels(self) -> set[str]:
+        """The names of these destinations; to be asked with the lock held."""
+        return {*self._gone, *(lane.inspector.label for lane in self)}

@@ -11,6 +11,7 @@ import atexit
 import os
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from os import getpid
@@ -264,11 +265,13 @@ class Pipeline(SendsNotices):
         ConfigurationError
             If no destination has this label.
         """
-        self._pause(self._paused | {self._known(label)})
+        known = self._known(label)
+        self._pause(lambda paused: paused | {known})
 
     def resume(self, label: str | None = None) -> None:
         """Go on sending, to one destination or to all that were paused; see `pause`."""
-        self._pause(self._paused - {self._known(label)} if label is not None else frozenset())
+        known = self._known(label)
+        self._pause(lambda paused: frozenset() if label is None else paused - {known})
 
     @property
     def paused(self) -> bool:
@@ -309,13 +312,15 @@ class Pipeline(SendsNotices):
             if name not in PipelinePolicy.__dataclass_fields__:
                 known = frozenset(PipelinePolicy.__dataclass_fields__)
                 raise TypeError(f"Pipeline.configure got an unknown keyword {name!r}{nearest(name, known)}")
-        self.policy = replace(self.policy, **numbers)
-        self._current().govern(self.policy)
-
-    def _pause(self, paused: frozenset[str]) -> None:
-        self._paused = paused
         dispatcher = self._current()
-        dispatcher.paused = paused
+        with dispatcher.lock:
+            self.policy = replace(self.policy, **numbers)
+            dispatcher.govern(self.policy)
+
+    def _pause(self, change: Callable[[frozenset[str]], frozenset[str]]) -> None:
+        dispatcher = self._current()
+        with dispatcher.lock:  # another thread may pause another destination at this moment
+            self._paused = dispatcher.paused = change(self._paused)
         dispatcher.wake()
 
     def _known(self, label: str | None) -> str:
@@ -326,7 +331,7 @@ class Pipeline(SendsNotices):
             raise ConfigurationError(f"label must be the label of an inspector, as a text, got {shown(label)}")
         dispatcher = self._current()
         with dispatcher.lock:
-            labels = self._claims.labels | {books.label for books in dispatcher.lanes.snapshot(monotonic())()}
+            labels = self._claims.labels | dispatcher.lanes.labels
         if label not in labels:
             hint = nearest(label, frozenset(labels)) if labels else ""
             raise ConfigurationError(f"label: no inspector has the one that was given{hint}")

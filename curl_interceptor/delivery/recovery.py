@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import NamedTuple
 
+from ..records.context import with_origin
 from ..records.exchange import Exchange
 from ..records.notice import RawNotice
 from .announcement import Announcement
@@ -128,7 +129,7 @@ def _news(host: str, outage: _Outage, wall: float) -> list[tuple[Announcement, N
     failed = outage.seen[1] - outage.before + 1
     calls = f"{failed:,} calls had failed" if failed > 1 else "a call had failed"
     text = f"{host} answers again after {_duration(wall - outage.since)}: {calls}"
-    raw = RawNotice("recovery", text, wall, key=host)
+    raw = RawNotice("recovery", text, wall, context=with_origin(()), key=host)
     return [(Announcement(raw, recorder=outage.recorder), Named(told))]
 
 

@@ -101,6 +101,12 @@ class Stock:
         bounds = self.policies.lane
         return self.pending <= bounds.records / 4 and self._bytes <= bounds.bytes / 4
 
+    @property
+    def full(self) -> bool:
+        """Whether the next entry might make another one go: then none waits for company any more."""
+        bounds, held_back = self.policies.lane, self.held_bytes - self._bytes
+        return self.pending >= bounds.records or self._bytes > (bounds.bytes - held_back) / 2
+
     # -- in -----------------------------------------------------------------------------------------------------------
 
     def admit(self, item: Item, now: float) -> None:

@@ -156,6 +156,10 @@ class Workers:
             with self._lock:
                 if self._closed or self._jobs.empty():
                     self._loops -= 1
+                    # Who has nothing to do either goes, too. It may even have to be woken: CPython's `get` waits for
+                    # ever if its time is over when another thread takes what had come for it.
+                    if self._loops > self._unfinished:
+                        self._jobs.put(None)
                     break
         self._let_go()
 

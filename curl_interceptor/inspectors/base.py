@@ -104,9 +104,11 @@ def strict_json(document: Any) -> str:
 _HOST = lazy(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
 
 
-def check_url(name: str, value: object) -> str:
-    """Return the webhook URL, or refuse it without repeating it: it is a secret."""
-    remedy = "expected something like 'https://hooks.example.com/services/T0/B0/xyz'"
+def check_url(name: str, value: object, like: str = "https://hooks.example.com/services/T0/B0/xyz") -> str:
+    """Return the webhook URL, or refuse it without repeating it: it is a secret. `like` is an example of one."""
+    remedy = f"expected something like '{like}'"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        remedy = "for several webhooks say each([...]), which makes an inspector of each URL"
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be a URL as text, got {type(value).__name__}; {remedy}")
     if not value.strip():
@@ -222,6 +224,7 @@ class Inspector:
         if redaction is not None:
             check_policy("redaction", redaction, Redaction, hint="to hide nothing say UNREDACTED")
         check_flag("critical", critical)
+        check_callable(f"payloads of {type(self).__name__}", self.payloads, "the entries", plain=False)
         check_callable(f"verdict of {type(self).__name__}", self.verdict, "the answer")
         check_options(type(self).__name__, options, also=frozenset({"label", "match", "redaction", "critical"}))
         self.label = label or self.default_label()

@@ -205,7 +205,7 @@ def _sender(username: str | None, avatar_url: str | None) -> dict[str, str]:
             raise ConfigurationError(f"username must not be or contain {refused or lower!r}; {remedy}")
         sender["username"] = username.strip()
     if avatar_url is not None:
-        sender["avatar_url"] = check_url("avatar_url", avatar_url)
+        sender["avatar_url"] = check_url("avatar_url", avatar_url, "https://example.com/owl.png")
         if len(avatar_url) > 2_048:
             raise ConfigurationError(f"avatar_url must have 2,048 characters at most, got {len(avatar_url):,}")
     return sender

@@ -179,7 +179,7 @@ def _sender(username: str | None, icon_url: str | None, icon_emoji: str | None) 
     if icon_url is not None and icon_emoji is not None:
         raise ConfigurationError("icon_url and icon_emoji are two pictures of one sender; leave one of them out")
     if icon_url is not None:
-        sender["icon_url"] = check_url("icon_url", icon_url)
+        sender["icon_url"] = check_url("icon_url", icon_url, "https://example.com/owl.png")
         if len(icon_url) > 1_024:
             raise ConfigurationError(f"icon_url must have 1,024 characters at most, got {len(icon_url):,}")
     if icon_emoji is not None:

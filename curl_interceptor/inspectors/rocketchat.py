@@ -168,7 +168,7 @@ def _sender(alias: str | None, avatar: str | None, emoji: str | None) -> dict[st
     if avatar is not None and emoji is not None:
         raise ConfigurationError("avatar and emoji are two pictures of one sender; leave one of them out")
     if avatar is not None:
-        sender["avatar"] = check_url("avatar", avatar)
+        sender["avatar"] = check_url("avatar", avatar, "https://example.com/owl.png")
     if emoji is not None:
         found = _EMOJI.fullmatch(emoji) if isinstance(emoji, str) else None
         if not found:

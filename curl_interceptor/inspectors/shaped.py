@@ -44,7 +44,7 @@ class _Shaped(Inspector):
                 f"inspectors: {name} has no address, which is the URL to post to; an object of your own needs address "
                 f"and payloads(entries, *, plain), or derives from curl_interceptor.Inspector"
             )
-        check_callable(f"inspectors: payloads of {name}", thing.payloads, "the entries")
+        check_callable(f"inspectors: payloads of {name}", thing.payloads, "the entries", plain=False)
         for method in ("verdict", "renewed"):
             if hasattr(thing, method):
                 check_callable(f"inspectors: {method} of {name}", getattr(thing, method), "the answer")

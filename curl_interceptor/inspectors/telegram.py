@@ -287,7 +287,7 @@ def _check_thread(thread: object) -> int:
 
 
 def _check_base(url: str) -> str:
-    parts = urlsplit(check_url("api_base", url))
+    parts = urlsplit(check_url("api_base", url, "https://api.telegram.org"))
     path = parts.path.rstrip("/")
     if parts.query or parts.fragment or re.search("/bot[0-9]+:", path):
         raise ConfigurationError(

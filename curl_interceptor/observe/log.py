@@ -50,20 +50,20 @@ class TroubleLog:
             if seconds > _SLOW:
                 self.note(f"slow_{kind}", f"{name} blocked all deliveries for {seconds:.1f} s")
 
-    def say(self, kind: str, message: str, *, level: int = logging.WARNING, last_words: bool = False) -> None:
-        """Log the message if this kind was not logged of late, counting nothing.
+    def say(self, kind: str, message: str, *, level: int = logging.WARNING, last_words: bool = False) -> bool:
+        """Log the message if this kind was not logged of late, counting nothing; return whether it was.
 
         `last_words` is for the thread that ends a pipeline, and the process perhaps: it speaks where all are silent.
         """
         if self.silent and not last_words:
-            return
+            return False
         now = self._clock()
         if 0 <= now - self._told.get(kind, now - self._every) < self._every:
             self._left_out[kind] += 1
-            return
+            return False
         logger = logging.getLogger("curl_interceptor.delivery")
         if not logger.hasHandlers():  # without one, logging would print to stderr
-            return
+            return False
         self._bound(now)
         self._told[kind] = now
         more = self._left_out.pop(kind, 0)
@@ -71,6 +71,7 @@ class TroubleLog:
             logger.log(level, "%s%s", message, f" ({more} more like this since the last line)" if more else "")
         except Exception:  # a handler of the user's
             self.counts["log_handler"] += 1
+        return True
 
     def _bound(self, now: float) -> None:
         """Forget the kinds that may speak again anyway; kinds are few, but labels of destinations are part of some."""

@@ -95,7 +95,7 @@ class Endpoints:
             if not callable(getattr(source, "stats", None)):
                 kind = type(source).__name__  # and not its text: a token that was given without its name is a secret
                 raise ConfigurationError(f"sources must be pipelines or adapters, got a {kind}; a token is token=...")
-        if isinstance(public, str) or not isinstance(public, Collection) or not set(public) <= set(PATHS):
+        if isinstance(public, str) or not isinstance(public, Collection) or not all(path in PATHS for path in public):
             raise ConfigurationError(f"public must be some of {', '.join(PATHS)}, got {shown(public)}")
         check_flag("strict", strict)
         check_flag("hosts", hosts)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Iterable
 from fnmatch import translate
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 
 from ..errors import ConfigurationError
 from ..policies import shown
@@ -68,20 +70,48 @@ def read_errors(value: Any) -> bool | frozenset[str]:
         return value
     names = []
     for item in _items(value, (str, type)):
-        if isinstance(item, type) and issubclass(item, BaseException):
-            names.append(f"{item.__module__}.{item.__qualname__}")
+        if isinstance(item, type) and _is_error(item):
+            names.append(_path(item))
         elif isinstance(item, str) and item.replace(".", "").replace("_", "").isalnum():
-            names.append(item if "." in item else _known_error(item))
+            names.append(_error_at(item) if "." in item else _known_error(item))
         else:
             raise ConfigurationError(f"match: errors must be True, False or exception classes, got {shown(value)}")
     return frozenset(names)
 
 
+def _path(error: type) -> str:
+    return f"{error.__module__}.{error.__qualname__}"
+
+
+def _error_at(path: str) -> str:
+    """Return the path under which an exception is known that may have been imported from elsewhere.
+
+    A path that leads to nothing may be that of a class to come, unless its module is there and says that it has none.
+    """
+    place, _, name = path.rpartition(".")
+    module = sys.modules.get(place)
+    if type(module) is not ModuleType:  # not there, or one of those that find their names late
+        return path
+    names = vars(module).copy()
+    if _is_error(names.get(name)):
+        return _path(names[name])
+    begun = getattr(names.get("__spec__"), "_initializing", False)
+    if begun or "__getattr__" in names or path in map(_path, _descendants(BaseException)):
+        return path
+    return _refuse_error(name, {key for key, found in names.items() if _is_error(found)})
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
+
+
 def _known_error(name: str) -> str:
     """Return the name of an exception without its module, if there is one of that name."""
     known = {error.__name__ for error in _descendants(BaseException)}
-    if name in known:
-        return name
+    return name if name in known else _refuse_error(name, known)
+
+
+def _refuse_error(name: str, known: set[str]) -> NoReturn:
     from difflib import get_close_matches  # for whoever made a mistake, so that nobody else waits for it
 
     close = get_close_matches(name, sorted(known), n=1, cutoff=0.75)

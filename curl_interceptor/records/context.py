@@ -1,7 +1,8 @@
 """
 Labels of where a call comes from, such as the id of the request that the app is answering.
 
-They live in a context variable: each thread, greenlet and asyncio task has its own.
+They live in a context variable: each thread, greenlet and asyncio task has its own. What is the same in the whole
+process, such as the name of the service, is kept once and put before them in the dispatcher, so that it costs no call.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["Labels", "context", "labels", "set_context"]
+__all__ = ["Labels", "context", "labels", "set_context", "set_origin", "with_origin"]
 
 Labels = tuple[tuple[str, str], ...]
 """Pairs of a name and a value."""
@@ -21,6 +22,8 @@ _LONGEST = 200
 # Asked by itself in the hot path, so it is the variable and no function.
 labels: ContextVar[Labels] = ContextVar("curl_interceptor_labels", default=())
 """The labels of whatever runs at the moment."""
+
+_origin: Labels = ()
 
 
 @contextmanager
@@ -55,6 +58,26 @@ def set_context(**values: object) -> None:
     values: Labels, as for `context`.
     """
     labels.set(_pairs(values))
+
+
+def set_origin(**values: object) -> None:
+    """Label all calls and notices of this process, whatever thread they come from, such as with `service="shop"`.
+
+    Messages show `service`, `environment`, `host` and `release` first and without their names. A label of `context` or
+    `set_context` wins over one of the same name. What was set before is forgotten; `set_origin()` leaves nothing.
+    Forked children inherit it.
+
+    Parameters
+    ----------
+    values: Labels, as for `context`.
+    """
+    global _origin
+    _origin = _pairs(values)
+
+
+def with_origin(found: Labels) -> Labels:
+    """Return the labels of a call with those of the process before them."""
+    return tuple({**dict(_origin), **dict(found)}.items()) if _origin else found
 
 
 def _pairs(values: Mapping[str, object]) -> Labels:

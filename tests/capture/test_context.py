@@ -10,14 +10,15 @@ import threading
 import pytest
 
 import curl_interceptor
-from curl_interceptor import context, mount, set_context, testing
-from curl_interceptor.records.context import labels
+from curl_interceptor import context, mount, set_context, set_origin, testing
+from curl_interceptor.records.context import labels, with_origin
 
 
 @pytest.fixture(autouse=True)
 def _forget():
     yield
     set_context()
+    set_origin()
 
 
 def test_a_label_arrives_at_the_webhook(api, receiver, session, pipeline):
@@ -30,6 +31,40 @@ def test_a_label_arrives_at_the_webhook(api, receiver, session, pipeline):
     assert adapter.flush(5)
     record = json.loads(receiver.bodies("/hook")[0])
     assert record["context"] == {"request_id": "af31", "token": "REDACTED", "user": "7", "note": "password=REDACTED"}
+
+
+def test_what_is_said_of_the_process_is_told_of_all_that_it_sends(api, session):
+    """
+    Calls and notices have it, from any thread, before the labels of their own.
+    """
+    adapter = mount(session, "https://hooks.example.com/failures", cooldown=None)
+    set_origin(service="shop", release="1.4.2", request_id="none", password="s3cr3t", host=None)
+
+    def work():
+        session.get(api.url("/status/500"))
+        adapter.send_message("hello")
+
+    with testing.captured() as captured:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        with context(request_id="af31"):
+            adapter.send_bug_report(ValueError())
+
+    found = [dict(entry.context) for entry in (*captured.records, *captured.notices)]
+    usual = {"service": "shop", "release": "1.4.2", "request_id": "none", "password": "REDACTED"}
+    assert found == [usual, usual, {**usual, "request_id": "af31"}]
+
+
+def test_what_is_said_of_the_process_is_replaced():
+    """
+    What was said before is forgotten.
+    """
+    set_origin(service="shop", release=1)
+    set_origin(service="till")
+    assert with_origin((("a", "1"),)) == (("service", "till"), ("a", "1"))
+    set_origin()
+    assert with_origin((("a", "1"),)) == (("a", "1"),)
 
 
 def test_blocks_add_up_and_end():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -93,6 +94,22 @@ def test_what_is_put_back_goes_first_and_in_its_order():
 
     assert list(batch) == entries
     assert batch.first_admitted == 0.0
+
+
+@pytest.mark.parametrize("younger", [0, 1])
+def test_the_oldest_is_known_also_if_it_is_put_back_behind_a_younger_one(younger):
+    """
+    Else it would expire too late; whether others came meanwhile makes no difference.
+    """
+    batch = Batch(BatchPolicy(2, 5.0))
+    batch.add(Entry(10.0, False))
+    batch.add(Entry(1.0, False))
+    taken = batch.take()
+    for _ in range(younger):
+        batch.add(Entry(20.0, False))
+    batch.put_back(taken)
+
+    assert batch.first_admitted == 1.0
 
 
 def test_a_critical_entry_hurries_after_it_was_put_back_and_not_after_it_was_removed():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sys
 import threading
 import time
 
@@ -150,6 +151,34 @@ def test_resuming_all_ends_each_pause(session, api, receiver, pipeline):
     pipeline.resume()
     session.get(api.url("/status/500"))
     assert adapter.flush(2)
+
+
+def test_pauses_of_several_threads_at_once_all_hold(session, receiver, pipeline):
+    """
+    Each thread pauses a destination of its own, and none undoes what another one did meanwhile.
+    """
+    labels = [f"number {number}" for number in range(8)]
+    mount(session, pipeline, *(WebhookInspector(receiver.url(f"/{label[-1]}"), label=label) for label in labels))
+    ready = threading.Barrier(len(labels))
+
+    def pause(label: str) -> None:
+        ready.wait()
+        for _ in range(200):
+            pipeline.resume(label)
+            pipeline.pause(label)
+
+    former = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        crowd = [threading.Thread(target=pause, args=(label,)) for label in labels]
+        for thread in crowd:
+            thread.start()
+        for thread in crowd:
+            thread.join()
+    finally:
+        sys.setswitchinterval(former)
+
+    assert pipeline._paused == pipeline._current().paused == frozenset(labels)
 
 
 def test_closing_a_paused_pipeline_drops_at_once(session, api, receiver):

@@ -808,6 +808,24 @@ def test_bytes_are_bounded_and_one_that_is_too_large_is_dropped_alone():
     assert "5" in one.lost_names
 
 
+@pytest.mark.parametrize("bounds", [LanePolicy(records=5), LanePolicy(bytes=10_000)], ids=["few records", "few bytes"])
+def test_a_lane_that_is_too_small_for_a_batch_waits_for_none(bounds):
+    """
+    Else the oldest has to go each time, and what is left is never old enough, although the webhook is well.
+    """
+    one = driver(lane=bounds, batch=BatchPolicy(10, 5.0))
+    for _ in range(100):
+        one.now += 0.5
+        one.come()
+        one.serve()
+        if one.job is not None:
+            one.answer()
+
+    assert one.lost_names == []
+    assert len(one.delivered) > 90
+    assert len(one.posts) < 60
+
+
 def test_an_entry_expires_in_time_although_it_waits_behind_younger_ones():
     """
     After a failed trial it stands at the end of the line; its age is its own all the same.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import json
 import signal
 import sys
 import threading
@@ -11,6 +12,8 @@ import time
 import pytest
 from support.waiting import until
 
+import curl_interceptor
+from curl_interceptor import BatchPolicy, Pipeline
 from curl_interceptor.delivery.dispatcher import Dispatcher
 from curl_interceptor.delivery.starter import Starter
 from curl_interceptor.policies import PipelinePolicy
@@ -126,6 +129,22 @@ def test_where_there_was_room_for_one_thread_only_it_is_tried_again(dispatcher, 
     monkeypatch.undo()
 
     until(lambda: dispatcher.start() and dispatcher.alive)
+
+
+def test_the_first_exchange_waits_for_company(session, receiver, api):
+    """
+    The dispatcher lingers from its first moment on, so that a burst goes out together.
+    """
+    pipeline = Pipeline(linger=0.5)
+    curl_interceptor.mount(session, receiver.url("/hook"), pipeline=pipeline, cooldown=None, batch=BatchPolicy(10, 0))
+    began = time.monotonic()
+    for _ in range(3):
+        session.get(api.url("/status/500"))
+    assert time.monotonic() - began < 0.4, "the machine is too busy to tell"
+    receiver.wait(1)
+    assert pipeline.close(5)
+
+    assert [len(json.loads(body)) for body in receiver.bodies()] == [3]
 
 
 def test_a_start_that_takes_its_time_is_not_made_twice():

@@ -13,13 +13,16 @@ import curl_interceptor
 from curl_interceptor import BatchPolicy, Cooldown, LanePolicy, WebhookInspector
 from curl_interceptor.delivery.destination import Destination, LanePolicies
 from curl_interceptor.delivery.lane import Lane
-from curl_interceptor.delivery.redacted import Redacted
+from curl_interceptor.delivery.redacted import Redacted, RedactedNotice
 from curl_interceptor.delivery.rendering import render
 from curl_interceptor.delivery.workers import attempt
 from curl_interceptor.inspectors import Answer
 from curl_interceptor.records.exchange import Exchange, RequestFacts, ResponseFacts, failure_of
 from curl_interceptor.records.fingerprint import fingerprint
 from curl_interceptor.records.match import Match
+from curl_interceptor.records.notice import RawNotice
+from curl_interceptor.records.place import Place
+from curl_interceptor.records.raised import raised_by
 from curl_interceptor.records.redaction import Redaction
 
 
@@ -200,6 +203,27 @@ def test_a_long_url_is_cut_where_no_secret_is_halved(url, kept):
     exchange = Exchange(RequestFacts("GET", url, ()), None, None, 0.0, 0.0)
 
     assert Redacted(exchange).headline().url == kept
+
+
+@pytest.mark.parametrize("text", ["disk is full", "disk is full " * 500, ""])
+@pytest.mark.parametrize("error", [None, ValueError("s3cr3t " * 100)])
+def test_the_headline_of_a_notice_says_what_it_is(text, error):
+    """
+    Kind, text unless it is long, class of the exception and place stay, and it is equal to what it was.
+    """
+    errors = () if error is None else raised_by(error)
+    caller = Place(__file__, 7, "here")
+    whole = RawNotice("bug_report", text, 1_000.0, "error", errors, (("a", "b" * 2_000),), caller, (("c", "d"),))
+    short = RedactedNotice(whole).headline()
+    notice = short.by(Redaction())
+
+    assert notice.fingerprint == RedactedNotice(whole).by(Redaction()).fingerprint
+    assert (notice.kind, notice.level, notice.started) == ("bug_report", "error", 1_000.0)
+    assert notice.error == (None if error is None else "ValueError")
+    assert notice.caller is not None
+    assert notice.text in (text, "(a text of 6,500 characters was not kept)")
+    assert notice.extra == (("left out", "all else: too many kinds of notices at once"),)
+    assert notice.size < 2_800
 
 
 def test_headlines_are_not_shown():

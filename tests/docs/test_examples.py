@@ -31,8 +31,9 @@ def no_network(monkeypatch):
 
 @pytest.fixture
 def own_pipeline(monkeypatch):
-    """Every page is a process of its own, as far as its books go."""
+    """Every page is a process of its own, as far as its books and its labels go."""
     monkeypatch.setattr("curl_interceptor.delivery.pipeline._default", None)
+    monkeypatch.setattr("curl_interceptor.records.context._origin", ())
 
 
 @pytest.fixture

@@ -333,8 +333,15 @@ def test_it_may_be_a_fallback_or_made_by_a_factory(api, receiver, session, pipel
         (SimpleNamespace(address="https://a.example/x"), "without payloads(entries, *, plain)"),
         (SimpleNamespace(address="https://a.example/x", payloads=7), "payloads of SimpleNamespace must be callable"),
         (Pigeon("ftp://a.example/s3cr3t"), "must begin with http:// or https://"),
-        (SimpleNamespace(address="https://a.example/x", payloads=len, verdict=7), "verdict of SimpleNamespace"),
-        (SimpleNamespace(address="https://a.example/x", payloads=len, label=""), "label must be a printable text"),
+        (SimpleNamespace(address="https://a.example/x", payloads=lambda entries: []), "and the keyword plain"),
+        (
+            SimpleNamespace(address="https://a.example/x", payloads=lambda entries, plain: [], verdict=7),
+            "verdict of Simple",
+        ),
+        (
+            SimpleNamespace(address="https://a.example/x", payloads=lambda entries, plain: [], label=""),
+            "label must be a",
+        ),
         (object(), "inspectors must be inspectors, webhook URLs, dotted paths or factories"),
     ],
 )
@@ -345,6 +352,19 @@ def test_what_is_missing_is_named(thing, sentence):
     with pytest.raises(ConfigurationError, match=re.escape(sentence)) as refused:
         mount(requests.Session(), thing)
     assert "s3cr3t" not in str(refused.value)
+
+
+def test_a_class_that_knows_no_plain_form_is_refused_when_it_is_made():
+    """
+    Else each of its deliveries would fail later.
+    """
+
+    class Forgetful(Inspector):
+        def payloads(self, entries):
+            return []
+
+    with pytest.raises(ConfigurationError, match=r"payloads of Forgetful must take .* and the keyword plain"):
+        Forgetful("https://a.example/x")
 
 
 # What others may ask of theirs.

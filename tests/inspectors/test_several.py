@@ -109,6 +109,7 @@ def test_they_stand_among_others():
         (lambda: webhooks(urls("s3cr3t", "b", "s3cr3t")), "number 3 of the webhooks was named before"),
         (lambda: webhooks(["ftp://a.example/s3cr3t"]), "must begin with http:// or https://"),
         (lambda: webhooks([7]), "must be a URL as text"),
+        (lambda: SlackInspector(urls("s3cr3t", "b")), "for several webhooks say each([...])"),
         (lambda: SlackInspector.each(["https://hooks.slack.com/s3cr3t"]), "is none of an incoming webhook"),
         (lambda: mount(requests.Session(), [[urls("s3cr3t")]]), "inspectors must be inspectors"),
     ],

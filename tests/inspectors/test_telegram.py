@@ -91,7 +91,7 @@ def test_a_chat_that_cannot_be_is_refused(chat, words):
         ({"message_thread_id": 2**31}, "message_thread_id"),
         ({"silent": 1}, "silent"),
         ({"files": None}, "files"),
-        ({"api_base": "ftp://x"}, "api_base"),
+        ({"api_base": "ftp://x"}, "api_base must begin with .* expected something like 'https://api.telegram.org'"),
         ({"api_base": ""}, "api_base"),
         ({"api_base": f"{BASE}/"}, "without the token"),
         ({"api_base": "https://x/?a=1"}, "without the token"),

@@ -272,6 +272,7 @@ def test_the_token_is_shown_nowhere():
         {"token": 7},
         {"public": "/livez"},
         {"public": ["/nonsense"]},
+        {"public": [["/livez"]]},
         {"public": 7},
         {"strict": 1},
         {"hosts": "no"},

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import importlib.machinery
 import pickle
 import re
+import sys
+import types
 
 import pytest
 import requests
@@ -393,7 +396,16 @@ def test_a_name_may_be_that_of_any_exception_there_is(name):
 
 @pytest.mark.parametrize(
     ("errors", "meant"),
-    [("Timeot", "Timeout"), (["Timeout", "ConectionError"], "ConnectionError"), ("IOError", "OSError"), ("str", None)],
+    [
+        ("Timeot", "Timeout"),
+        (["Timeout", "ConectionError"], "ConnectionError"),
+        ("IOError", "OSError"),
+        ("str", None),
+        ("requests.Timeot", "Timeout"),
+        ("requests.exceptions.ConectTimeout", "ConnectTimeout"),
+        ("requests.get", None),
+        ("builtins.str", None),
+    ],
 )
 def test_a_name_that_no_exception_has_is_refused(errors, meant):
     """
@@ -402,3 +414,29 @@ def test_a_name_that_no_exception_has_is_refused(errors, meant):
     with pytest.raises(ConfigurationError, match=r"no exception has.*whole path") as caught:
         Match(errors=errors)
     assert meant is None or f"did you mean '{meant}'?" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["requests.Timeout", "requests.exceptions.Timeout", "requests.adapters.ReadTimeout"])
+def test_a_path_may_be_the_one_from_which_an_exception_is_imported(path):
+    """
+    People name a class as they import it, and not as the module that defines it.
+    """
+    wanted = exchange(error=requests.ReadTimeout())
+
+    assert Match(errors=path).wants(wanted)
+    assert not Match(errors=path).wants(exchange(error=requests.exceptions.InvalidURL()))
+
+
+def test_a_path_into_what_is_not_all_there_yet_is_believed(monkeypatch):
+    """
+    A module that is being imported, or that finds its names late, may have the class one day.
+    """
+    begun, late = types.ModuleType("begun"), types.ModuleType("late")
+    begun.__spec__ = importlib.machinery.ModuleSpec("begun", None)
+    begun.__spec__._initializing = True
+    late.__getattr__ = lambda name: None
+    monkeypatch.setitem(sys.modules, "begun", begun)
+    monkeypatch.setitem(sys.modules, "late", late)
+
+    paths = ["begun.Refused", "late.Refused", "requests.later.Refused"]
+    assert Match(errors=paths) == Match(errors=paths[::-1])
