@@ -221,7 +221,7 @@ def _folded(line: str, width: int) -> list[str]:
             word, room = word[size:], width
         lines[-1] += word
         room -= _columns(word)
-    return lines
+    return [*lines[:-1], lines[-1].rstrip()]
 
 
 def _fits(text: str, room: int) -> bool:

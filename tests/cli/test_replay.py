@@ -45,9 +45,14 @@ def line(number: int, **changes: Any) -> bytes:
     return json.dumps(document(record(number, **changes))).encode() + b"\n"
 
 
+# What runs the tests may ignore Ctrl-C, as what a shell has put into the background does; children inherit that.
+COMMAND = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+COMMAND += "from curl_interceptor.cli import main; sys.exit(main())"
+
+
 def start(*arguments: object, stdin: Any = subprocess.DEVNULL, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "curl_interceptor", "replay", *map(str, arguments)],
+        [sys.executable, "-c", COMMAND, "replay", *map(str, arguments)],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
