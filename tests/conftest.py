@@ -23,9 +23,13 @@ for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
 for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CURL_INTERCEPTOR_ENABLED"):
     os.environ.pop(name, None)
 
-# How long an example takes says more about what else the machine does than about the code.
+# How long an example takes says more about what else the machine does than about the code; and a run repeats the last
+# one, unless it is to search for what none has found: CURL_INTERCEPTOR_TESTS=random pytest.
 settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    "unhurried",
+    deadline=None,
+    derandomize=os.environ.get("CURL_INTERCEPTOR_TESTS") != "random",
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("unhurried")
 
