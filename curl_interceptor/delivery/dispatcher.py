@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 from logging import ERROR, INFO
 from math import inf
 from queue import Empty
@@ -91,6 +92,7 @@ class Dispatcher:
         self.open: dict[Draft, float] = {}
         """Wanted exchanges whose body the app still reads, and when each goes without it."""
         self._requests: deque[Callable[[], object]] = deque()
+        self._resets: deque[str | None] = deque()
         self._outcomes: deque[tuple[Job, Outcome]] = deque()
         self._workers = Workers(policy.workers, lock=self.lock, done=self._hear)
         # What stays in the process waits for no webhook that hangs.
@@ -162,7 +164,12 @@ class Dispatcher:
         self._workers.allow(policy.workers)
 
     def reset(self, label: str | None) -> None:
-        """Let the webhooks of a label be tried at once, or all. A request for `ask`."""
+        """Have the webhooks of a label tried at once, or all: before anything else, so that what comes now finds it."""
+        if self.lanes and not self.ended:
+            self._resets.append(label)
+            self.wake()
+
+    def _reset(self, label: str | None) -> None:
         for lane in self.lanes:
             if label in (None, lane.inspector.label):
                 lane.reset()
@@ -258,23 +265,25 @@ class Dispatcher:
     def _turn(self, now: float) -> None:
         self._tell_of_capture()
         self._hear_outcomes(now)
+        for label in list(self._resets):
+            self._carry_out(partial(self._reset, label), self._resets)
         requests = list(self._requests)
         if (self._hurried or requests or now >= self._take_at) and self._take_all():
             self._take_at = time.monotonic() + self.policy.linger
         for request in requests:  # after what came before them
-            self._carry_out(request)
+            self._carry_out(request, self._requests)
         self._end_open(now)
         self._tell_of_recoveries(now)
         self._serve_all(time.monotonic())
         self._workers.prepare(sum(1 for lane in self.lanes if lane.pending and not lane.local))
         self._local.prepare(0)
 
-    def _carry_out(self, request: Callable[[], object]) -> None:
+    def _carry_out(self, request: Callable[[], object], asked: deque[Any]) -> None:
         try:
             request()
         finally:
             with suppress(IndexError):  # the pipeline ended meanwhile
-                self._requests.popleft()  # only now, so that `quiet` waits for it
+                asked.popleft()  # only now, so that `quiet` waits for it
 
     def _take_all(self) -> bool:
         """Route what lies in the queue, a chunk at a time; False if there was nothing."""
@@ -426,7 +435,7 @@ class Dispatcher:
     def quiet(self) -> bool:
         """Whether nothing waits and nothing is on its way; at the end, whether the cooldowns have told all, too."""
         with self.lock:
-            if self.queue.queue or self._in_hand or self._requests:
+            if self.queue.queue or self._in_hand or self._requests or self._resets:
                 return False
             ending = self.deadline is not None
             return not any(lane.pending or lane.lost or (ending and lane.holding) for lane in self.lanes)
@@ -435,7 +444,7 @@ class Dispatcher:
     def held_up(self) -> bool:
         """Whether all that is left waits because somebody paused it, and the end will not change that."""
         with self.lock:
-            if self.queue.queue or self._in_hand or self._requests or self.deadline is not None:
+            if self.queue.queue or self._in_hand or self._requests or self._resets or self.deadline is not None:
                 return False
             busy = [lane for lane in self.lanes if lane.pending or lane.lost]
             still = all(self._is_paused(lane) and lane.in_flight is None and not lane.lost for lane in busy)
@@ -472,6 +481,7 @@ class Dispatcher:
             self.queue.close()
             self.ended = True
             self._requests.clear()
+            self._resets.clear()
         self._abandon()
         self._workers.close()
         self._local.close()

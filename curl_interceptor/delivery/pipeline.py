@@ -294,7 +294,7 @@ class Pipeline(SendsNotices):
             If no destination has this label.
         """
         known, dispatcher = self._known(label), self._current()
-        dispatcher.ask(lambda: dispatcher.reset(known or None))
+        dispatcher.reset(known or None)
 
     def configure(self, **numbers: Any) -> None:
         """Change numbers of this pipeline while it runs: the keywords of `Pipeline`.
