@@ -275,7 +275,7 @@ def test_no_webhook_trouble_reaches_the_app(api, receiver, session, pipeline, tr
         response = session.get(api.url("/status/500"))
         assert response.status_code == 500
         assert response.elapsed.total_seconds() < 2
-    adapter.flush(0.5)
+    adapter.flush(0.1)
     assert adapter.stats().balanced
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -39,9 +40,20 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def demo() -> subprocess.CompletedProcess[str]:
-    """The demo as it runs without any option."""
-    return run("demo")
+def demos() -> dict[str, subprocess.CompletedProcess[str]]:
+    """The demo as it runs without any option, in several environments, all at once."""
+    environments: dict[str, dict[str, str]] = {
+        "usual": {},
+        "plain": {"PYTHONIOENCODING": "ascii", "NO_COLOR": "1"},
+        "switched off": {"CURL_INTERCEPTOR_ENABLED": "0"},
+    }
+    with ThreadPoolExecutor() as together:
+        return dict(zip(environments, together.map(lambda one: run("demo", **one), environments.values()), strict=True))
+
+
+@pytest.fixture
+def demo(demos):
+    return demos["usual"]
 
 
 @pytest.fixture
@@ -78,11 +90,11 @@ def test_secret_is_sent_and_arrives_redacted(demo):
     assert "Bearer REDACTED" in commands
 
 
-def test_output_is_plain_text_where_no_terminal_is(demo):
+def test_output_is_plain_text_where_no_terminal_is(demos):
     """
     Into a pipe go printable characters and line breaks alone, whatever the encoding.
     """
-    for output in (demo, run("demo", PYTHONIOENCODING="ascii", NO_COLOR="1")):
+    for output in (demos["usual"], demos["plain"]):
         assert output.returncode == 0
         assert all(letter.isprintable() or letter == "\n" for letter in output.stdout)
 
@@ -112,11 +124,11 @@ def test_webhook_that_refuses_is_a_failure_of_the_demo(refused_url, monkeypatch,
     assert "secret-part" not in said.out + said.err
 
 
-def test_demo_says_when_the_environment_switches_it_off():
+def test_demo_says_when_the_environment_switches_it_off(demos):
     """
     Where nothing is captured the demo fails, and names the switch.
     """
-    demo = run("demo", CURL_INTERCEPTOR_ENABLED="0")
+    demo = demos["switched off"]
 
     assert demo.returncode == 1
     assert "CURL_INTERCEPTOR_ENABLED" in demo.stdout.splitlines()[-1]

@@ -40,7 +40,9 @@ CALLS = """
 """
 
 
-@pytest.mark.parametrize("trouble", ["slow", "hang", "refused"])
+@pytest.mark.parametrize(
+    "trouble", ["hang", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("slow", "refused"))]
+)
 def test_a_burst_waits_for_nobody(receiver, trouble):
     """
     20,000 failing calls at once, a queue for 1,000: the 99th percentile grows by less than 5 ms, memory by under 16 MB.

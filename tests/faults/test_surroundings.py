@@ -64,7 +64,7 @@ def test_a_cooldown_is_not_touched_by_the_clock(api, receiver):
     import time
     from support.scenario import App
     from curl_interceptor import BatchPolicy, Cooldown
-    app = App(url, hook, batch=BatchPolicy(1, 0), cooldown=Cooldown(1.5))
+    app = App(url, hook, batch=BatchPolicy(1, 0), cooldown=Cooldown(0.8))
     app.fail()
     app.until(lambda: app.delivered == 1, 5)
     real = time.time
