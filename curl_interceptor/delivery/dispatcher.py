@@ -404,6 +404,9 @@ class Dispatcher:
             return
         with self.troubles.timing("payloads", f"payloads() of {lane.inspector.label}"):
             rendered = render(lane.inspector, part)
+        if isinstance(rendered, BaseException):
+            why = f"payloads() of {lane.inspector.label} raised {type(rendered).__name__}"
+            self.troubles.note("payloads", f"{why}; an entry that is alone in its message is sent plain")
         job = lane.launch(part, rendered, now, timeout=timeout)
         if job is not None:
             (self._local if lane.local else self._workers).hand_over(job)

@@ -145,6 +145,7 @@ def test_where_a_template_fails_the_usual_document_goes(session, pipeline, recei
     (lane,) = pipeline.stats().inspectors
     assert lane.delivered == 1
     assert "payloads() raised" in (lane.last_error or "")
+    assert pipeline.stats().errors == {"payloads": 1}
 
 
 def test_half_a_letter_of_a_template_is_replaced():
