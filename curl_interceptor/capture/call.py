@@ -46,7 +46,6 @@ class Capture:
         "_exempt",
         "_others",
         "_policy",
-        "_room",
         "_screen",
         "_sink",
         "_slower_than",
@@ -65,7 +64,6 @@ class Capture:
         """Go on with other values; a call that ends meanwhile is captured by the old ones or by the new ones."""
         self._wanted = screen
         self._policy = policy
-        self._room = policy.response_body
         self._sink = sink
         self._called = sink.called
         self.pause(self.paused)
@@ -118,7 +116,7 @@ class Capture:
             if not wanted:
                 if not bodiless:
                     make = partial(Draft, self._sink, self._policy, request, (args, kwargs), began, elapsed, tee=tee)
-                    response_body.watch(raw, Spare(make, ref(response), self._sink, self._room))
+                    response_body.watch(raw, Spare(make, ref(response), self._sink, self._policy))
                 return
             draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, tee)
             if bodiless:

@@ -73,9 +73,7 @@ class Draft:
     """
 
     __slots__ = (
-        "_caller",
         "_chunks",
-        "_context",
         "_ended_at",
         "_facts",
         "_failure",
@@ -87,6 +85,8 @@ class Draft:
         "_seen",
         "_sink",
         "_token",
+        "caller",
+        "context",
         "ended",
         "noted_at",
         "recorder",
@@ -129,8 +129,10 @@ class Draft:
         self._head: tuple[Any, ...] | None = None
         self._failure: Failure | None = None
         self._ended_at: float | None = None
-        self._context = labels.get()
-        self._caller = caller() if policy.caller else None
+        self.context = labels.get()
+        """The labels that the app had set when the call was made."""
+        self.caller = caller() if policy.caller else None
+        """Where in the app's code it was made, if that was asked for."""
         self._peer: str | None = None
         self._retried: tuple[str, ...] = ()
         self._left_at = 0.0
@@ -187,7 +189,7 @@ class Draft:
                 size += len(url)
             if body:
                 size += len(body)
-            for name, value in self._context:
+            for name, value in self.context:
                 size += 200 + len(name) + len(value)
             try:
                 for name, value in headers:
@@ -231,10 +233,10 @@ class Draft:
             began + wall,
             elapsed,
             duration,
-            context=with_origin(self._context),
+            context=with_origin(self.context),
             retried=self._retried,
             peer=self._peer,
-            caller=None if self._caller is None else self._caller.shown,
+            caller=None if self.caller is None else self.caller.shown,
         )
 
     @property

@@ -91,7 +91,7 @@ class PoolCapture(Capture):
             if not wanted:
                 if raw.length_remaining != 0:
                     make = partial(self._draft, url, pool, given, tee, began, elapsed)
-                    response_body.watch(raw, Spare(make, ref(raw), self._sink, self._room))
+                    response_body.watch(raw, Spare(make, ref(raw), self._sink, self._policy))
                 return
             draft = self._draft(url, pool, given, tee, began, elapsed, raw)
             if preloaded:

@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .. import recording
+from ..policies import CapturePolicy
+from ..records.context import labels
 from ..records.exchange import BodyState
+from .caller import caller
 from .draft import Draft, Sink
 
 __all__ = ["Spare"]
@@ -25,16 +29,20 @@ class Spare:
     response: Returns the response while it is alive. Held, it would hold its body, which holds who watches it, and the
         connection of a stream that is dropped would not be closed.
     sink: Where trouble is counted.
-    room: How much of the body's head is kept, in bytes.
+    policy: How much of the body's head is kept.
     """
 
-    __slots__ = ("_chunks", "_make", "_response", "_room", "_sink", "ended")
+    __slots__ = ("_call", "_chunks", "_make", "_response", "_room", "_sink", "ended")
 
-    def __init__(self, make: Callable[[Any], Draft], response: Callable[[], Any], sink: Sink, room: int) -> None:
+    def __init__(
+        self, make: Callable[[Any], Draft], response: Callable[[], Any], sink: Sink, policy: CapturePolicy
+    ) -> None:
         self._make = [make]
         self._response = response
         self._sink = sink
-        self._room = room
+        self._room = policy.response_body
+        # Of when the call was made: its body may break elsewhere.
+        self._call = labels.get(), recording.current, caller() if policy.caller else None
         self._chunks: list[bytes] = []
         self.ended: BodyState | None = None
         """How the body ended; None while it is open."""
@@ -61,6 +69,7 @@ class Spare:
                 self._sink.trouble()
                 return
             draft = make(response)
+            draft.context, draft.recorder, draft.caller = self._call
             for data in self._chunks:
                 draft.note(data)
             draft.end(state, error)

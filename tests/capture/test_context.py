@@ -8,9 +8,10 @@ import json
 import threading
 
 import pytest
+import requests
 
 import curl_interceptor
-from curl_interceptor import context, mount, set_context, set_origin, testing
+from curl_interceptor import CapturePolicy, context, mount, set_context, set_origin, testing
 from curl_interceptor.records.context import labels, with_origin
 
 
@@ -143,3 +144,23 @@ def test_the_label_is_that_of_the_call_not_of_its_delivery(api, session, pipelin
     with context(request_id="2"):
         assert response.content
     assert inspector.records[0].context == (("request_id", "1"),)
+
+
+def test_a_body_that_breaks_later_is_told_with_the_labels_and_the_place_of_its_call(api, session, pipeline):
+    """
+    Nobody wanted the call before, and by now the app is somewhere else; who records was decided at the call as well.
+    """
+
+    def call():
+        with context(request_id="af31"):
+            return session.get(api.url("/broken-body"), stream=True)
+
+    mount(session, "http://127.0.0.1:9/hook", pipeline=pipeline, capture=CapturePolicy(caller=True))
+    with testing.captured() as captured:
+        response = call()
+    with context(request_id="of another"), pytest.raises(requests.exceptions.ChunkedEncodingError):
+        _ = response.content
+    (record,) = captured.records
+
+    assert record.context == (("request_id", "af31"),)
+    assert record.caller.endswith(" in call")
