@@ -46,6 +46,9 @@ _CHUNK = 64  # exchanges in hand at a time, so that the bound of the queue stays
 _STAY = 5.0  # seconds the thread stays when it is not needed
 _LOCAL_WORKERS = 4
 _NO_THREAD = 1.0  # seconds until another try to start a thread
+# Seconds of routing after which the app's threads come first. Not after each record: to sleep for no time at all costs
+# the process 50 µs from Python 3.11 on, which is half of what a record costs.
+_STINT = 0.0005
 EVERYBODY = ""  # no destination's label
 PATIENCE = 5.0  # seconds after the headers until an exchange goes without its body
 
@@ -296,10 +299,13 @@ class Dispatcher:
             if not chunk:
                 return took
             took = True
+            rest_at = time.monotonic() + _STINT
             try:
                 while chunk:
                     self._route(chunk.popleft())
-                    time.sleep(0)  # the app's threads first
+                    if time.monotonic() >= rest_at:
+                        time.sleep(0)
+                        rest_at = time.monotonic() + _STINT
                     if self._outcomes:  # a lane that waits for its next batch does not wait for the rest of the queue
                         now = time.monotonic()
                         for lane in self._hear_outcomes(now):

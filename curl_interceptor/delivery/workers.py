@@ -150,7 +150,7 @@ class Workers:
                 job = self._jobs.get(timeout=_IDLE)
             except Empty:
                 job = None
-            if job is not None:
+            if job is not None and not self._closed:  # the end may have come while it was being taken
                 self._run(job)
                 continue
             with self._lock:

@@ -89,6 +89,9 @@ def json_payload(
 _ESCAPES = re.compile(r"\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(\\ud[89a-f][0-9a-f]{2})")
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))  # made once: `dumps` would make one each time
+
+
 def strict_json(document: Any) -> str:
     """Return a document as JSON on one line of ASCII: no NaN, and no half of a letter, which no UTF-8 can hold.
 
@@ -97,7 +100,7 @@ def strict_json(document: Any) -> str:
     TypeError, ValueError
         If it holds what JSON has not.
     """
-    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = _ENCODER.encode(document)
     return _ESCAPES.sub(lambda found: "\\ufffd" if found[1] else found[0], text) if "\\ud" in text else text
 
 

@@ -93,7 +93,8 @@ def _pairs_if_folded(pairs: Headers, named: dict[str, str]) -> Headers | None:
 
 def _said(values: dict[str, Any]) -> dict[str, Any]:
     """Return the values that are there, as JSON has them."""
-    return {name: plain for name, value in values.items() if (plain := _plain(value)) is not None}
+    said = {name: _plain(value) for name, value in values.items() if value is not None}
+    return {name: plain for name, plain in said.items() if plain is not None}
 
 
 def _plain(value: Any) -> Any:
@@ -166,4 +167,4 @@ def _body(body: bytes | None, state: str, size: int | None) -> dict[str, Any]:
 
 def _text(value: str) -> str:
     """Lone surrogates have no place in JSON that travels as UTF-8."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")

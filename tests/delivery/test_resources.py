@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import queue
+import threading
 import time
 from collections import Counter, OrderedDict, deque
 from types import SimpleNamespace
@@ -16,6 +18,8 @@ from curl_interceptor.delivery import dispatcher as dispatcher_module
 from curl_interceptor.delivery import lanes, transport, workers
 from curl_interceptor.delivery.destination import plan_route
 from curl_interceptor.delivery.dispatcher import Dispatcher
+from curl_interceptor.delivery.lane import Job
+from curl_interceptor.delivery.workers import Workers
 from curl_interceptor.inspectors import Answer, Inspector
 from curl_interceptor.policies import PipelinePolicy
 from curl_interceptor.records.exchange import Exchange, RequestFacts, ResponseFacts
@@ -146,6 +150,43 @@ def settle(dispatcher: Dispatcher) -> None:
         time.sleep(0.0005)
         assert time.monotonic() - began < 20
     dispatcher.hurry.clear()
+
+
+def test_the_apps_threads_come_first_twice_a_millisecond(dispatcher, monkeypatch):
+    """
+    While much is routed the dispatcher steps back, by the time that it took and not by the record.
+    """
+    clock = iter(number / 10_000 for number in range(10_000_000))  # each look at it takes 0.1 ms
+    rests: list[float] = []
+    fake = SimpleNamespace(time=time.time, monotonic=lambda: next(clock), sleep=rests.append)
+    monkeypatch.setattr(dispatcher_module, "time", fake)
+    route = route_to(Nowhere("nowhere:rest"), cooldown=None)
+    for number in range(100):
+        offer(dispatcher, route, "api.example.com", number)
+    dispatcher.turn()
+
+    assert 10 <= len(rests) < 50
+    assert set(rests) == {0}
+
+
+def test_a_worker_that_has_just_taken_a_job_when_the_end_comes_posts_nothing(dispatcher):
+    """
+    Who closed a pipeline may reuse the port of its webhook at once.
+    """
+    posted: list[Job] = []
+
+    class Late(queue.SimpleQueue):
+        def get(self, *args, **kwargs):
+            job = super().get(*args, **kwargs)
+            crew.close()
+            return job
+
+    crew = Workers(1, lock=threading.RLock(), done=lambda job, outcome: posted.append(job))
+    crew._jobs = Late()
+    crew.hand_over(Job(None, None, 1.0, False))
+    until(lambda: crew.threads == 0)
+
+    assert posted == []
 
 
 def held() -> Counter:
