@@ -152,7 +152,7 @@ def settle(dispatcher: Dispatcher) -> None:
     dispatcher.hurry.clear()
 
 
-def test_the_apps_threads_come_first_twice_a_millisecond(dispatcher, monkeypatch):
+def test_the_apps_threads_come_first_every_fifth_of_a_millisecond(dispatcher, monkeypatch):
     """
     While much is routed the dispatcher steps back, by the time that it took and not by the record.
     """
@@ -165,7 +165,7 @@ def test_the_apps_threads_come_first_twice_a_millisecond(dispatcher, monkeypatch
         offer(dispatcher, route, "api.example.com", number)
     dispatcher.turn()
 
-    assert 10 <= len(rests) < 50
+    assert 20 <= len(rests) < 90
     assert set(rests) == {0}
 
 
