@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
@@ -16,6 +17,11 @@ from .recognise import inspector_for
 from .shaped import has_shape, shaped
 
 __all__ = ["inspectors_from", "is_dotted_path", "load"]
+
+# Names as people write them, snake_case or CamelCase: a token with dots in it is none, and is not repeated.
+_NAME = re.compile(
+    r"_{0,2}(?:[a-z]+[0-9]{0,3}(?:_[a-z]+[0-9]{0,3})*|[a-z]*(?:[A-Z][a-z]+|[A-Z]{2,5}){1,5}|[A-Z_]+)_{0,2}"
+)
 
 
 def inspectors_from(given: Any) -> list[Inspector | None]:
@@ -77,7 +83,6 @@ def load(name: str, path: str) -> Any:
         If it cannot be imported; its cause is what Python said.
     """
     parts = path.split(".")
-    remedy = "a dotted path names a module and what is in it; a webhook URL begins with https://"
     for length in range(len(parts) - 1, 0, -1):
         module = ".".join(parts[:length])
         try:
@@ -85,14 +90,30 @@ def load(name: str, path: str) -> Any:
         except ModuleNotFoundError as error:
             if length > 1 and error.name and (module == error.name or module.startswith(f"{error.name}.")):
                 continue  # the rest names something inside of something
-            raise ConfigurationError(f"{name}: {path!r} cannot be imported ({error}); {remedy}") from error
+            raise _unimportable(name, path, str(error)) from _if_shown(path, error)
         except Exception as error:
-            kind = type(error).__name__
-            raise ConfigurationError(f"{name}: {path!r} cannot be imported: its module raised {kind}") from error
+            raise _unimportable(name, path, f"its module raised {type(error).__name__}") from _if_shown(path, error)
         try:
             for part in parts[length:]:
                 found = getattr(found, part)
         except AttributeError as error:
-            raise ConfigurationError(f"{name}: {path!r} cannot be imported ({error}); {remedy}") from error
+            raise _unimportable(name, path, str(error)) from _if_shown(path, error)
         return found
     raise AssertionError("a path has at least two parts")
+
+
+def _unimportable(name: str, path: str, why: str) -> ConfigurationError:
+    remedy = "a dotted path names a module and what is in it; a webhook URL begins with https://"
+    if not _is_shown(path):
+        return ConfigurationError(f"{name}: a text with dots in it was given, which cannot be imported; {remedy}")
+    return ConfigurationError(f"{name}: {path!r} cannot be imported ({why}); {remedy}")
+
+
+def _is_shown(path: str) -> bool:
+    """Whether a path may be repeated, since it is none of a token's look."""
+    return len(path) <= 200 and all(len(part) <= 50 and _NAME.fullmatch(part) for part in path.split("."))
+
+
+def _if_shown(path: str, error: Exception) -> Exception | None:
+    """What Python said repeats parts of the path."""
+    return error if _is_shown(path) else None

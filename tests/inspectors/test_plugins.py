@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import traceback
 import zipfile
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
@@ -352,6 +353,42 @@ def test_what_is_missing_is_named(thing, sentence):
     with pytest.raises(ConfigurationError, match=re.escape(sentence)) as refused:
         mount(requests.Session(), thing)
     assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+        "MTk4NjIyNDgzNDcx.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs",
+        "SG.ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf09kqeF8tAmbihYzrnopKc1s5cr",
+        "a1b2c3d4e5f6.f6e5d4c3b2a1",
+        "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy",
+        "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+        "hooks.example.com/services/T0/B0/s3cr3t",
+    ],
+)
+@pytest.mark.parametrize("where", ["inspectors", "fallbacks"])
+def test_a_token_in_the_place_of_an_inspector_is_not_repeated(token, where):
+    """
+    Whoever pastes the wrong half of a configuration does not find it in a log.
+    """
+    given = {"inspectors": token} if where == "inspectors" else {"fallbacks": [token]}
+    with pytest.raises(ConfigurationError) as refused:
+        mount(requests.Session(), **given)
+
+    told = "".join(traceback.format_exception(refused.value))
+    shown = [line for line in told.splitlines() if not line.startswith("  ")]  # not the lines of this test
+    assert not any(part in "\n".join(shown) for part in re.split(r"[./:-]", token) if len(part) > 8)
+    assert "webhook URL" in str(refused.value)
+
+
+@pytest.mark.parametrize("path", ["myapp.alerts.inspector", "my_app2.v1.ALERTS", "myapp.Alerts.forTeam", "_x.HTTPHook"])
+def test_a_dotted_path_that_cannot_be_imported_is_named(path):
+    """
+    It is most often a slip of the pen.
+    """
+    with pytest.raises(ConfigurationError, match=re.escape(f"inspectors: '{path}' cannot be imported")):
+        mount(requests.Session(), path)
 
 
 def test_a_class_that_knows_no_plain_form_is_refused_when_it_is_made():
