@@ -7,7 +7,7 @@ import re
 import string
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from curl_interceptor.records.redaction import Redaction, redact, redact_text
@@ -93,18 +93,26 @@ def _texts(value: Any) -> list[str]:
 PIECES = st.lists(
     st.sampled_from(['"', "\\", "{", "}", "[", "]", ":", ",", "=", "&", "%", "<", ">", "/", "//", "@", " ", "\n", "'"])
     | st.sampled_from(["password", "token", "a", "x1", "%22", "\\u0070", "eyJ", "Bearer ", "https:", "--B\r\n", "-u "])
+    | st.sampled_from(["Cookie: ", "Set-Cookie: s=1; ", "api_key", "API key", " is ", "&quot;", "`", "(", ";", "=>"])
+    | st.sampled_from(["REDACTED", "REDACTED-1", "Basic ", "login ", "<password>", "name=", "$X", "%3D", "s3cr3tV9"])
     | st.text(max_size=3),
     max_size=40,
 ).map("".join)
 
 
-@settings(RELAXED, max_examples=300)
-@given(PIECES, st.booleans())
-def test_any_text_is_redacted_once_and_for_all(text: str, numbered: bool) -> None:
+@settings(RELAXED, max_examples=500)
+@given(PIECES, st.booleans(), st.sampled_from(["mask", "drop"]))
+@example('Cookie:x"d', False, "drop")
+@example("pass:Bearer ,/", False, "mask")
+@example("apikey=' 1", False, "mask")
+@example("Bearer %3DF", True, "mask")
+@example("token:e<pass>=", False, "mask")
+@example("password=\\{[", False, "mask")
+def test_any_text_is_redacted_once_and_for_all(text: str, numbered: bool, mode: str) -> None:
     """
     No text makes it raise, and redacting twice is redacting once.
     """
-    rules = Redaction(numbered=numbered)
+    rules = Redaction(numbered=numbered, mode=mode)
     once = redact_text(text, rules)
     assert redact_text(once, rules) == once
 

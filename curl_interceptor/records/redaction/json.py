@@ -64,17 +64,19 @@ def _around(found: list[str], text: str, scan: Scan) -> list[Edit] | None:
         return None
     edits: dict[int, Edit] = {}
     seen: set[int] = set()
+    match = _STRING.match
     for word in found:
         subject = lower if word.islower() else text
         place = subject.find(word)
         while place >= 0:
             start = text.rfind('"', 0, place) + 1
-            string = _STRING.match(text, start)
+            string = match(text, start)
             if string is None:
                 break
-            if start not in seen and not _edit_around(text, string, scan, edits):
-                return None
-            seen.add(start)
+            if start not in seen:
+                seen.add(start)
+                if not _edit_around(text, string, scan, edits):
+                    return None
             place = subject.find(word, string.end(1))
     return list(edits.values())
 
@@ -86,7 +88,10 @@ def _edit_around(text: str, string: re.Match[str], scan: Scan, edits: dict[int, 
     if value is not None or scalar is not None:
         if hides(content):
             start, end = string.span(string.lastindex or 0)
-            edits[start] = _scalar_edit(text, start, end, content, scan, quoted=scalar is None)
+            if scalar is None and "\\" not in value:  # as in _scalar_edit: nearly always
+                edits[start] = (start, end, scan.hidden(content, value))
+            else:
+                edits[start] = _scalar_edit(text, start, end, content, scan, quoted=scalar is None)
         return True
     if opener is not None:
         return not hides(content)

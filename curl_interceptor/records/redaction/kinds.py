@@ -10,6 +10,8 @@ from .scan import Scan
 __all__ = ["content", "scan_for", "text"]
 
 _BYTE_ORDER_MARK = "\ufeff"
+_ROUNDS = 4
+_LONGEST_AGAIN = 8_192  # characters; what is longer is mostly a body that was cut, and searched once
 _GUARD = lazy(r"(?:\)\]\}',?|while\s?\(1\);|for\s?\(;;\);|[\w.$]{1,100}\(|&&&START&&&)\s{0,5}(?=[\[{])")
 
 
@@ -33,14 +35,26 @@ def content(value: str, scan: Scan, content_type: str) -> str:
 
 
 def _by_kind(value: str, scan: Scan, content_type: str) -> str:
+    """Redact until nothing changes: what was hidden may give the text another look, or end its values elsewhere."""
+    shown, settled = _once(value, scan, content_type)
+    for _ in range(_ROUNDS):
+        if settled or shown == value or len(shown) > _LONGEST_AGAIN:
+            break
+        value = shown
+        shown, settled = _once(value, scan, content_type)
+    return shown
+
+
+def _once(value: str, scan: Scan, content_type: str) -> tuple[str, bool]:
+    """Redact a text as the kind it looks like; True if that kind leaves no doubt where values end."""
     if json.is_json(value):
         shown, sound = json.document(value, scan)
-        return shown if sound else texts.text(shown, scan)
+        return (shown, True) if sound else (texts.text(shown, scan), False)
     if xml.is_xml(value):
-        return texts.text(xml.document(value, scan), scan)
+        return texts.text(xml.document(value, scan), scan), False
     delimiter = multipart.delimiter_of(value, content_type)
     if delimiter is not None:
-        return multipart.document(value, delimiter, scan)
+        return multipart.document(value, delimiter, scan), False
     if forms.is_form(value) or (content_type.lower().startswith("application/x-www-form-urlencoded") and "=" in value):
-        return texts.text(forms.form(value, scan), scan)
-    return texts.text(value, scan)
+        return texts.text(forms.form(value, scan), scan), False
+    return texts.text(value, scan), False

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..patterns import lazy
-from .markers import MARKER, is_marker
+from .markers import MARKER, is_marker, numbered
 from .names import counts
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class Scan:
 
     def hidden(self, name: str, value: str) -> str:
         """Return what may be shown of a value that stands under a secret name."""
-        if value[:1] in _BEGINNINGS and " " not in value:  # most secrets
-            return self.rules.mark(value)
+        if value[:1] in _BEGINNINGS and " " not in value:  # most secrets, and no marker begins like them
+            return numbered(value) if self.rules.numbered else MARKER
         if is_harmless(value) or (value[0] in _DIGITS and _NUMBER.fullmatch(value) and counts(name)):
             return value
         if " " in value:
