@@ -95,7 +95,8 @@ HEADERS = _listed(
     PRIVATE-TOKEN X-CSRF DD-API-KEY Ocp-Apim-Subscription-Key X-Functions-Key X-CSRF-Token X-XSRF-TOKEN X-Session-Id
     X-Hub-Signature-256 Stripe-Signature X-Slack-Signature X-Shopify-Access-Token X-Shopify-Hmac-Sha256 X-Auth-Key
     apikey api_key x-client-secret X-User-Password X-Goog-Api-Key X-GitHub-Token Cf-Access-Client-Secret
-    X-Plex-Token X-Twilio-Signature X-Amzn-Oidc-Accesstoken
+    X-Plex-Token X-Twilio-Signature X-Amzn-Oidc-Accesstoken Fastly-Key X-JFrog-Art-Api X-Honeycomb-Team X-Insert-Key
+    CB-ACCESS-SIGN KC-API-SIGN X-BAPI-SIGN
     """
 )
 PARAMETERS = _listed(
@@ -135,6 +136,7 @@ TOKENS = {
     "huggingface": "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGh",
     "grafana": "glsa_" + "AbCdEfGhIjKlMnOpQrStUvWxYz012345_6789abcd",
     "telegram": "110201543" + ":AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+    "facebook": "EAA" + "GNO4a7r2wBAKx3ZCq8ZAhJk2LmNoPqRsTuVwXyZ",
     "discord": "MTk4NjIyNDgzNDcxOTI1MjQ4" + ".Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs",
 }
 _PEM = "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----"
@@ -266,6 +268,10 @@ def _json() -> Iterator[Planted]:
         "XML in a string": '{"body": "<login><password>{}</password></login>"}',
         "guarded": ")]}}',\n".replace("}}", "}") + '{"password": "{}"}',
         "callback": 'cb({"password": "{}"})',
+        "under a telling name": '{"n": 1, "api": {"a": 1, "key": "{}"}}',
+        "under a telling name, behind an object": '{"api": {"a": {"b": 1}, "key": "{}"}}',
+        "events": 'event: x\nid: 7\ndata: {"name": "password", "value": "{}"}\n\ndata: [DONE]\n\n',
+        "events of text": 'data: {"msg": "token \\"{}\\" has expired"}\n\n',
         "top-level string": json.dumps(json.dumps({"password": "{}"})),
     }
     for title, text in odd.items():
@@ -398,6 +404,9 @@ def _texts() -> Iterator[Planted]:
         "//registry.npmjs.org/:_authToken={}",
         "machine example.com login bob password {}",
         "[auth]\npassword = {}\n",
+        "secret: |\n  {}\nport: 1",
+        "a: 1\npassword: >-\n    {}\n",
+        "cannot parse &lt;password&gt;{}&lt;/password&gt;",
     )
     for text in texts:
         shown = text.replace("{}", LONG)
@@ -447,6 +456,9 @@ def planted() -> list[Planted]:
 
 
 _HARMLESS_FIELDS: dict[str, Any] = {
+    "sort": {"key": "name"},
+    "public": {"key": "MCowBQYDK2VwAyEA"},
+    "sign_in_url": "https://example.com/login",
     "author": "Jane Doe",
     "authors": ["Jane Doe"],
     "keyboard": "qwerty",

@@ -20,7 +20,8 @@ UNITS = [
     'password%3D%22', '\\"password\\":\\"', '{"name":"password",', '{"name":"password","value":1},',
     'cookie: a=b;', '-u a:b ', 'api key: ', "('password', '", '1:A', '123456:A', 'a', ' ', '\n', '\u0130',
     '\x00', '-us1', '<![CDATA[', '["token","x"],', 'password={', 'password="\\"', 'Authorization: Digest ',
-    'token=a,b=c,', 'login a password b ', 'password is ', 'x_live_',
+    'token=a,b=c,', 'login a password b ', 'password is ', 'x_live_', 'data: {"key":', 'data:\n', '"key":1,',
+    '{"key":1,', '{"api":{"key":1},"key":2},', 'secret: |\n a\n', '&lt;password&gt;', 'secret: |\n', 'id: \n',
 ]
 # fmt: on
 

@@ -28,6 +28,7 @@ _NAMES = frozenset(["name", "key", "header", "field", "param", "parameter", "pro
 _VALUES = frozenset(["value", "values", "val", "v", "content", "data", "default", "current", "old", "new"])
 # What stays inside of an object that is secret by its name: it says what kind of secret it is, and until when.
 _TELLING = frozenset(["type", "kind", "at", "in", "alg", "scope", "scopes", "expires", "expiry", "issued"])
+_PARENT = lazy(r'"([^"\\]{1,60})"\s{0,8}:\s{0,8}\{\Z')
 _LITERALS = frozenset(["true", "false", "null"])
 
 
@@ -84,20 +85,27 @@ def _around(found: list[str], text: str, scan: Scan) -> list[Edit] | None:
 def _edit_around(text: str, string: re.Match[str], scan: Scan, edits: dict[int, Edit]) -> bool:
     """Look at one string, which may be a name; False if the tokens around it have to be known."""
     content, value, scalar, opener = string.groups()
+    start = string.start(1)
     hides = scan.rules.hides
     if value is not None or scalar is not None:
-        if hides(content):
-            start, end = string.span(string.lastindex or 0)
+        secret = hides(content)
+        if not secret and content.lower() == "key":
+            place = text.rfind("{", max(0, start - 2_000), start)
+            if place < 0 or "}" in text[place:start]:
+                return False  # something larger stands before it
+            parent = _PARENT.search(text, max(0, place - 80), place + 1)
+            secret = parent is not None and hides(f"{parent[1]} key")  # {"api": {"key": …}}
+        if secret:
+            first, end = string.span(string.lastindex or 0)
             if scalar is None and "\\" not in value:  # as in _scalar_edit: nearly always
-                edits[start] = (start, end, scan.hidden(content, value))
+                edits[first] = (first, end, scan.hidden(content, value))
             else:
-                edits[start] = _scalar_edit(text, start, end, content, scan, quoted=scalar is None)
+                edits[first] = _scalar_edit(text, first, end, content, scan, quoted=scalar is None)
         return True
     if opener is not None:
         return not hides(content)
     if len(content) < 100 and hides(content):
         return False  # {"name": "db_password", "value": …}
-    start = string.start(1)
     if start not in edits:
         shown = _content(content, scan)
         if shown != content:
@@ -148,13 +156,15 @@ def _escaped(plain: str, raw: str) -> str:
 class _Frame:
     """An object or an array that is open."""
 
-    __slots__ = ("hidden", "is_array", "is_object", "items", "key", "named", "values")
+    __slots__ = ("hidden", "is_array", "is_object", "items", "key", "named", "own", "values")
 
-    def __init__(self, opener: str, hidden: str | None) -> None:
+    def __init__(self, opener: str, hidden: str | None, own: str = "") -> None:
         self.is_object = opener == "{"
         self.is_array = opener == "["
         self.hidden = hidden
         """The secret name that it stands under, in any distance."""
+        self.own = own
+        """The name that it stands under itself."""
         self.key = ""
         self.items = 0
         self.named: str | None = None
@@ -187,9 +197,9 @@ def _punctuate(run: str, stack: list[_Frame], scan: Scan, text: str, edits: list
     frame = stack[-1]
     for letter in run:
         if letter in "{[":
-            hidden = _hidden_by(frame, scan)
+            hidden, own = _hidden_by(frame, scan), frame.key
             frame.key = ""
-            frame = _Frame(letter, hidden)
+            frame = _Frame(letter, hidden, own)
             stack.append(frame)
         elif letter in "}]" and len(stack) > 1:
             _close(stack.pop(), scan, text, edits)
@@ -204,6 +214,8 @@ def _hidden_by(frame: _Frame, scan: Scan) -> str | None:
     if frame.is_object:
         if frame.named is not None and frame.key.lower() in _VALUES:
             return frame.named
+        if frame.own and frame.key.lower() == "key" and scan.rules.hides(f"{frame.own} key"):
+            return frame.key
         return frame.key if frame.key and scan.rules.hides(frame.key) else None
     return frame.named if frame.items == 1 and frame.is_array else None
 

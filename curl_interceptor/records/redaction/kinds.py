@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..patterns import lazy
-from . import forms, json, multipart, texts, xml
+from . import events, forms, json, multipart, texts, xml
 from .rules import Redaction
 from .scan import Scan
 
@@ -52,6 +52,8 @@ def _once(value: str, scan: Scan, content_type: str) -> tuple[str, bool]:
         return (shown, True) if sound else (texts.text(shown, scan), False)
     if xml.is_xml(value):
         return texts.text(xml.document(value, scan), scan), False
+    if events.is_events(value):
+        return texts.text(events.document(value, scan), scan), False
     delimiter = multipart.delimiter_of(value, content_type)
     if delimiter is not None:
         return multipart.document(value, delimiter, scan), False

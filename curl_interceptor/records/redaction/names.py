@@ -45,6 +45,7 @@ ENDINGS = _sequences(
     two factor code, 2fa code, security code, sms code, one time code, one time password, recovery code, backup code
     stripe key, sendgrid key, mailgun key, openai key, anthropic key, twilio key, google key, maps key, firebase key
     algolia key, datadog key, newrelic key, pusher key, aws key, azure key, github key, slack key, shopify key, cert key
+    fastly key, insert key, jfrog art api, honeycomb team, api sign, access sign, bapi sign, ok sign
     mnemonic, seed phrase, recovery phrase, secret phrase, client assertion, security answer
     user pass, db pass, smtp pass, ftp pass, mail pass, email pass, mysql pass, pg pass, redis pass, root pass
     admin pass, proxy pass, http pass, login pass, database pass, auth pass
@@ -58,8 +59,8 @@ EXACT = _sequences("pass, pw, sid, crumb")
 IN_URLS = _sequences("key, code, sign, access, ticket, hash key")
 """Secret in a query and in a form only: in JSON and elsewhere a bare `key` or `code` is harmless nearly always."""
 
-PUBLIC = _sequences("page token, next token, continuation token, pagination token, sync token, cancel token")
-"""A name that ends with one of these is none: it says where a list goes on, and opens nothing."""
+PUBLIC = _sequences("page token, next token, continuation token, pagination token, sync token, cancel token, key pins")
+"""A name that ends with one of these is none: it says where a list goes on, or what is public, and opens nothing."""
 
 # What a name may go on with after the secret word. `token_type` and `token_count` are not among them.
 _QUALIFIERS = _listed(
@@ -87,7 +88,7 @@ _GLUED: dict[str, tuple[str, ...]] = {
 # Qualifiers that mean something else behind these: `token_id` and `key_id` name a thing, `session_data` holds it.
 _NAMED_BY_ID = frozenset(["token", "secret", "signature", "credential", "authorization", "key", "cookie", "auth"])
 # Too common to be searched for; the word before them will do.
-_GENERAL = frozenset(["id", "word", "number", "response", "answer", "phrase", "verifier", "hash"])
+_GENERAL = frozenset(["api", "art", "team", "id", "word", "number", "response", "answer", "phrase", "verifier", "hash"])
 _PLURALS = {"keys": "key", "passes": "pass", "cookies": "cookie", "sigs": "sig", "codes": "code", "creds": "cred"}
 
 

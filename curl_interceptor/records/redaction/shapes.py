@@ -47,6 +47,7 @@ _SHAPES: list[tuple[str, re.Pattern[str]]] = [
     *_token("AIza", least=30),
     *_token("ya29.", rest=r"[\w.-]", least=16),
     *_token("GOCSPX-"),
+    *_token("EAA", rest=_ALNUM, least=30),  # Facebook
     *_token("1//0", least=30),
     *_token("sk-proj-", "sk-ant-", "sk-svcacct-", "sk-admin-", "sk-or-v1-"),
     *_token("sk-", rest=_ALNUM, least=32),

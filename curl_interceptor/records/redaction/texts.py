@@ -26,7 +26,7 @@ _SHORT = 200
 # that no run is read from two places; its closing quotes may be escaped any number of times.
 _PAIR = lazy(
     r"""(?<![\w.%$-])([\w.%$-]{2,})((?:[\\"'`\])]|&quot;){0,40})
-    (\s{0,5}(?:=>|->|:=|={1,3}|:|%3[dDaA](?:%20|\+){0,8})[ \t]{0,8} | \s{0,3}>
+    (\s{0,5}(?:=>|->|:=|={1,3}|:|%3[dDaA](?:%20|\+){0,8})[ \t]{0,8} | \s{0,3}(?:>|&gt;)
     |[ ](?:is|was)[ :]{1,3} | [ ](?=["'`]) | (?<=["']),[ ]?(?=["']))""",
     re.VERBOSE,
 )
@@ -52,6 +52,7 @@ _NETRC = lazy(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,500})")
 # A parameter of a URL that was redacted already, before the URL became a part of this text.
 _MARKED = lazy(r"REDACTED(?:-[0-9]{1,6})?(?=[?#/])")
 _LINE = lazy(r"[^\r\n]{0,4000}")
+_BLOCK = lazy(r"[|>][+-]?[0-9]?[ \t]{0,8}\r?\n((?:[ \t]{1,80}[^\r\n]{1,2000}(?:\r?\n|\Z)){1,200})")  # of YAML
 _VARIABLE = lazy(r"\$[A-Za-z_]\w{0,80}")
 _TYPE = lazy(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
 _CALL = lazy(r"[A-Za-z_][\w.]{0,80}\(")
@@ -66,7 +67,7 @@ _STATES = frozenset(
 _PROSE = frozenset(["to", "is", "or", "and", "for", "if", "in", "on", "with", "as", "was", "has", "must", "can", "the"])
 _DRAWN = lazy(r"[\"'`]|(?=\S{0,200}[0-9])\S{6}")  # what prose does not go on with
 # Without any of these there is no pair of a name and a value.
-_SEPARATOR = lazy(r"[=:>%]| -|^-|word |[\"'`],? ?[\"'`]| (?:is|was|[\"'`])")
+_SEPARATOR = lazy(r"[=:>%]|&gt| -|^-|word |[\"'`],? ?[\"'`]| (?:is|was|[\"'`])")
 _WORD = lazy(r"[A-Za-z]{1,30}[.,:;!?]?")
 _WITH_SCHEME = lazy(r"(?i)(?:bearer|basic|token|digest|negotiate|ntlm|apikey|hawk|oauth|aws4-hmac-sha256) ")
 _WHOLE_LINE = lazy(r"(?i)(?:digest|hawk|oauth|aws4-hmac-sha256) ")
@@ -142,8 +143,12 @@ def _hide_value(value: str, found: re.Match[str], name: str, scan: Scan, edits: 
     start, separator = found.end(), found[3].strip()
     if separator[:2] in ("is", "wa") and not _DRAWN.match(value, start):
         return start
-    if separator == ">" and (found[2] or not _is_tag(value, found.start())):
+    if separator in (">", "&gt;") and (found[2] or not _is_tag(value, found.start())):
         return start
+    block = _BLOCK.match(value, start) if separator == ":" else None
+    if block:
+        first = block.start(1) + len(block[1]) - len(block[1].lstrip())
+        return _edit(value, first, block.start(1) + len(block[1].rstrip()), name, scan, edits)
     marker = _MARKED.match(value, start)
     if marker:
         return marker.end()
@@ -196,7 +201,8 @@ def _backslashes(value: str, end: int) -> int:
 
 
 def _is_tag(value: str, start: int) -> bool:
-    return value[max(0, start - 60) : start].rpartition("<")[1] == "<" and value[start - 1 : start] in ("<", ":", "t")
+    before = value[max(0, start - 60) : start].replace("&lt;", "<")
+    return "<" in before and before[-1:] in ("<", ":", "t")
 
 
 def _cookie_line(value: str, start: int, name: str, scan: Scan, edits: list[Edit]) -> int:
