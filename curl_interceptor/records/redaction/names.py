@@ -45,7 +45,7 @@ ENDINGS = _sequences(
     two factor code, 2fa code, security code, sms code, one time code, one time password, recovery code, backup code
     stripe key, sendgrid key, mailgun key, openai key, anthropic key, twilio key, google key, maps key, firebase key
     algolia key, datadog key, newrelic key, pusher key, aws key, azure key, github key, slack key, shopify key, cert key
-    fastly key, insert key, jfrog art api, honeycomb team, api sign, access sign, bapi sign, ok sign
+    fastly key, insert key, j frog art api, jfrog art api, honeycomb team, api sign, access sign, bapi sign, ok sign
     mnemonic, seed phrase, recovery phrase, secret phrase, client assertion, security answer
     user pass, db pass, smtp pass, ftp pass, mail pass, email pass, mysql pass, pg pass, redis pass, root pass
     admin pass, proxy pass, http pass, login pass, database pass, auth pass

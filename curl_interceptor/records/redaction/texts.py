@@ -52,7 +52,7 @@ _NETRC = lazy(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,500})")
 # A parameter of a URL that was redacted already, before the URL became a part of this text.
 _MARKED = lazy(r"REDACTED(?:-[0-9]{1,6})?(?=[?#/])")
 _LINE = lazy(r"[^\r\n]{0,4000}")
-_BLOCK = lazy(r"[|>][+-]?[0-9]?[ \t]{0,8}\r?\n((?:[ \t]{1,80}[^\r\n]{1,2000}(?:\r?\n|\Z)){1,200})")  # of YAML
+_BLOCK = lazy(r"[|>][+-]?[0-9]?[ \t]{0,8}\r?\n((?:[ \t]{1,80}[^\r\n]{1,2000}(?:\r?\n|\Z)){0,200})")  # of YAML
 _VARIABLE = lazy(r"\$[A-Za-z_]\w{0,80}")
 _TYPE = lazy(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
 _CALL = lazy(r"[A-Za-z_][\w.]{0,80}\(")
@@ -148,7 +148,7 @@ def _hide_value(value: str, found: re.Match[str], name: str, scan: Scan, edits: 
     block = _BLOCK.match(value, start) if separator == ":" else None
     if block:
         first = block.start(1) + len(block[1]) - len(block[1].lstrip())
-        return _edit(value, first, block.start(1) + len(block[1].rstrip()), name, scan, edits)
+        return _edit(value, first, block.start(1) + len(block[1].rstrip()), name, scan, edits) if block[1] else first
     marker = _MARKED.match(value, start)
     if marker:
         return marker.end()
