@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -18,7 +18,8 @@ from .shaped import has_shape, shaped
 
 __all__ = ["inspectors_from", "is_dotted_path", "load"]
 
-# Names as people write them, snake_case or CamelCase: a token with dots in it is none, and is not repeated.
+_REMEDY = "a dotted path names a module and what is in it; a webhook URL begins with https://"
+# Names as people write them, in snake_case or CamelCase.
 _NAME = re.compile(
     r"_{0,2}(?:[a-z]+[0-9]{0,3}(?:_[a-z]+[0-9]{0,3})*|[a-z]*(?:[A-Z][a-z]+|[A-Z]{2,5}){1,5}|[A-Z_]+)_{0,2}"
 )
@@ -90,30 +91,23 @@ def load(name: str, path: str) -> Any:
         except ModuleNotFoundError as error:
             if length > 1 and error.name and (module == error.name or module.startswith(f"{error.name}.")):
                 continue  # the rest names something inside of something
-            raise _unimportable(name, path, str(error)) from _if_shown(path, error)
+            if error.name == parts[0] and not _reads_as_path(parts):
+                raise ConfigurationError(
+                    f"{name}: a text with dots in it was given, which cannot be imported; {_REMEDY}"
+                ) from None  # what Python said repeats a part of it
+            raise ConfigurationError(f"{name}: {path!r} cannot be imported ({error}); {_REMEDY}") from error
         except Exception as error:
-            raise _unimportable(name, path, f"its module raised {type(error).__name__}") from _if_shown(path, error)
+            kind = type(error).__name__
+            raise ConfigurationError(f"{name}: {path!r} cannot be imported: its module raised {kind}") from error
         try:
             for part in parts[length:]:
                 found = getattr(found, part)
         except AttributeError as error:
-            raise _unimportable(name, path, str(error)) from _if_shown(path, error)
+            raise ConfigurationError(f"{name}: {path!r} cannot be imported ({error}); {_REMEDY}") from error
         return found
     raise AssertionError("a path has at least two parts")
 
 
-def _unimportable(name: str, path: str, why: str) -> ConfigurationError:
-    remedy = "a dotted path names a module and what is in it; a webhook URL begins with https://"
-    if not _is_shown(path):
-        return ConfigurationError(f"{name}: a text with dots in it was given, which cannot be imported; {remedy}")
-    return ConfigurationError(f"{name}: {path!r} cannot be imported ({why}); {remedy}")
-
-
-def _is_shown(path: str) -> bool:
-    """Whether a path may be repeated, since it is none of a token's look."""
-    return len(path) <= 200 and all(len(part) <= 50 and _NAME.fullmatch(part) for part in path.split("."))
-
-
-def _if_shown(path: str, error: Exception) -> Exception | None:
-    """What Python said repeats parts of the path."""
-    return error if _is_shown(path) else None
+def _reads_as_path(parts: Sequence[str]) -> bool:
+    """Whether somebody would name modules so; a token with dots in it reads otherwise."""
+    return sum(map(len, parts)) <= 200 and all(len(part) <= 50 and _NAME.fullmatch(part) for part in parts)
