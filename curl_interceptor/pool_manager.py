@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager
+from urllib3.exceptions import PoolError
 from urllib3.poolmanager import PoolKey
 
-from .capture.connection import pending, stand_in
+from .capture.connection import pending, pool_itself, stand_in
 from .capture.pool import PoolCapture
 from .capturing import Capturing
 
@@ -33,9 +35,13 @@ class _CapturesCalls(Capturing, _Manager):
         if capture is None:
             return super().urlopen(method, url, redirect, **kw)
         before = pending.get()
-        pending.set(capture.call(url))
+        call = capture.call(url)
         try:
+            pending.set(ref(call))
             return super().urlopen(method, url, redirect, **kw)
+        except PoolError as error:
+            error.pool = pool_itself(error.pool)  # urllib3 names the pool that it was given: too many redirects
+            raise
         finally:
             pending.set(before)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import FrameType, TracebackType
 from typing import Any
 
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import Retry
 
 __all__ = ["retried_before_answer", "retried_before_failure"]
+
+_HOME = HTTPConnectionPool.__module__
 
 
 def retried_before_answer(raw: Any) -> tuple[str, ...]:
@@ -23,16 +27,32 @@ def retried_before_failure(error: BaseException) -> tuple[str, ...]:
     """
     # requests raises an exception of its own while it handles urllib3's; what lies behind that may be the app's.
     for one in (error, error.__context__):
-        last = None
-        step = one.__traceback__ if one is not None else None
-        while step is not None:
-            if step.tb_frame.f_code.co_name == "urlopen":
-                retries = step.tb_frame.f_locals.get("retries")
-                last = retries if isinstance(retries, Retry) else last
-            step = step.tb_next
-        if last is not None:
-            return _reasons(last.history)
+        frames = [] if one is None else _attempts(one.__traceback__)
+        if len(frames) > 1:
+            return _history(frames[-1])
+        if frames:  # nothing was sent again
+            return ()
     return ()
+
+
+def _attempts(step: TracebackType | None) -> list[FrameType]:
+    """Return the frames in which urllib3 made its attempts, the first one first."""
+    found = []
+    while step is not None:
+        frame = step.tb_frame
+        if frame.f_code.co_name == "urlopen" and frame.f_globals.get("__name__") == _HOME:
+            found.append(frame)
+        step = step.tb_next
+    return found
+
+
+def _history(frame: FrameType) -> tuple[str, ...]:
+    """Return what an attempt knew of the earlier ones."""
+    local = frame.f_locals
+    retries = local.get("retries")
+    if isinstance(local, dict):  # before Python 3.13 a copy that lives as long as the frame, cleared or not
+        local.clear()
+    return _reasons(retries.history) if isinstance(retries, Retry) else ()
 
 
 def _reasons(history: Iterable[Any]) -> tuple[str, ...]:

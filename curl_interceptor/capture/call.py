@@ -9,7 +9,7 @@ without its body by the dispatcher after five seconds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -115,7 +115,7 @@ class Capture:
             bodiless = getattr(raw, "length_remaining", None) == 0
             if not wanted:
                 if not bodiless:
-                    make = partial(Draft, self._sink, self._policy, request, (args, kwargs), began, elapsed, tee=tee)
+                    make = partial(_late, self._sink, self._policy, ref(request), (args, kwargs), began, elapsed, tee)
                     response_body.watch(raw, Spare(make, ref(response), self._sink, self._policy))
                 return
             draft = Draft(self._sink, self._policy, request, (args, kwargs), began, elapsed, response, tee)
@@ -148,3 +148,17 @@ class Capture:
                 draft.end("none", error)
         except Exception:
             self._sink.trouble()
+
+
+def _late(
+    sink: Sink,
+    policy: CapturePolicy,
+    request: Callable[[], PreparedRequest | None],
+    options: tuple[tuple[Any, ...], Mapping[str, Any]],
+    began: float,
+    elapsed: float,
+    tee: Tee | None,
+    response: Response,
+) -> Draft:
+    """Return the draft of a call whose body broke; until then nothing of ours keeps the request alive, or its body."""
+    return Draft(sink, policy, request() or response.request, options, began, elapsed, response, tee)

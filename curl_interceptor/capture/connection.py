@@ -18,7 +18,7 @@ from urllib3.connectionpool import ConnectionPool
 from .request_body import BodyTee
 from .versions import FIND_CONNECTION
 
-__all__ = ["Observer", "Tee", "peer_of", "pending", "stand_between", "stand_in"]
+__all__ = ["Observer", "Tee", "peer_of", "pending", "pool_itself", "stand_between", "stand_in"]
 
 _twins: dict[type, type] = {}
 
@@ -30,19 +30,22 @@ class Observer(Protocol):
         """Call the pool's `urlopen`, whatever else is done; raise what it raises."""
 
 
-pending: ContextVar[Observer | None] = ContextVar("curl_interceptor_pending", default=None)
-"""Who sees the call for which a connection pool is looked for at the moment."""
+pending: ContextVar[Callable[[], Observer | None] | None] = ContextVar("curl_interceptor_pending", default=None)
+"""Who sees the call for which a connection pool is looked for at the moment.
+
+Held weakly: a call that an interrupt cuts off anywhere leaves nothing behind that would hold its body.
+"""
 
 
 class Tee:
     """Shows urllib3 a view of a body that is consumed by the sending; pending from when it is made until `leave`."""
 
-    __slots__ = ("_before", "body")
+    __slots__ = ("__weakref__", "_before", "body")
 
     def __init__(self, body: BodyTee) -> None:
         self.body = body
         self._before = pending.get()
-        pending.set(self)
+        pending.set(weakref.ref(self))
 
     def urlopen(self, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Send by the pool, with the view in the place of the body."""
@@ -76,7 +79,8 @@ def _find_connection(adapter: Callable[[], Any], *args: Any, **kwargs: Any) -> A
 
 def stand_in(pool: Any) -> Any:
     """Return what stands in for a pool in the call that is pending; the pool itself if nobody is to see it."""
-    observer = pending.get()
+    found = pending.get()
+    observer = found and found()
     if observer is None or not isinstance(pool, ConnectionPool):
         return pool
     kind = type(pool)
@@ -104,7 +108,14 @@ def _twin_of(kind: Any) -> Any:
         "__init__": init,
         "urlopen": urlopen,
     }
+    if hasattr(kind, "__del__"):
+        body["__del__"] = lambda self: None  # the end of a stand-in is not the pool's
     return _twins.setdefault(kind, type(kind.__name__, (kind,), body))
+
+
+def pool_itself(pool: Any) -> Any:
+    """Return the pool that another one stands in for, or else the pool that it is."""
+    return getattr(pool, "_curl_interceptor_pool", pool)
 
 
 def peer_of(raw: Any) -> str | None:

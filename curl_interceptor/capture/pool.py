@@ -18,11 +18,11 @@ from urllib3.util.proxy import connection_requires_http_tunnel
 from urllib3.util.ssl_ import resolve_cert_reqs
 
 from ..observe.calls import EXCEPTION
-from ..records.exchange import Exchange
+from ..records.exchange import BodyState, Exchange
 from . import response_body
 from .call import Capture
 from .connection import Tee
-from .draft import Draft
+from .draft import Draft, body_head
 from .spare import Spare
 
 __all__ = ["PoolCapture"]
@@ -90,7 +90,7 @@ class PoolCapture(Capture):
                 return
             if not wanted:
                 if raw.length_remaining != 0:
-                    make = partial(self._draft, url, pool, given, tee, began, elapsed)
+                    make = partial(self._draft, url, pool, *self._without_body(pool, given, tee), began, elapsed)
                     response_body.watch(raw, Spare(make, ref(raw), self._sink, self._policy))
                 return
             draft = self._draft(url, pool, given, tee, began, elapsed, raw)
@@ -107,12 +107,22 @@ class PoolCapture(Capture):
         except Exception:
             self._sink.trouble()
 
+    def _without_body(
+        self, pool: Any, given: Mapping[str, Any], tee: Tee | None
+    ) -> tuple[Mapping[str, Any], Tee | _Seen | None]:
+        """Return the arguments without the body, which would live as long as the stream, and what was seen of it."""
+        body = given.get("body")
+        if body is None or tee is not None:
+            return {**given, "body": None}, tee
+        headers = None if self._policy.content_types is None else HTTPHeaderDict(given.get("headers") or pool.headers)
+        return {**given, "body": None}, _Seen(body_head(body, headers, self._policy))
+
     def _draft(
         self,
         url: str,
         pool: Any,
         given: Mapping[str, Any],
-        tee: Tee | None,
+        tee: Tee | _Seen | None,
         began: float,
         elapsed: float,
         raw: Any = None,
@@ -127,21 +137,42 @@ class PoolCapture(Capture):
             began,
             elapsed,
             cast("Response | None", raw and _Answer(raw.status, raw.reason, raw.headers, raw)),
-            tee,
+            cast("Tee | None", tee),
         )
-        draft.framing = bool(given.get("chunked")), tee is not None
+        draft.framing = bool(given.get("chunked")), isinstance(tee, Tee)
         return draft
 
 
-class PoolCall(NamedTuple):
+class PoolCall:
     """Sees one call of a pool's `urlopen`."""
 
-    capture: PoolCapture
-    url: str
+    __slots__ = ("__weakref__", "capture", "url")
+
+    def __init__(self, capture: PoolCapture, url: str) -> None:
+        self.capture = capture
+        self.url = url
 
     def urlopen(self, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Send by the pool, and capture what comes of it."""
         return self.capture.sends(self.url, pool, args, kwargs)
+
+
+class _Seen:
+    """What was seen of a body that is still there when it has been sent; a draft asks it as it asks a `Tee`."""
+
+    __slots__ = ("_head",)
+
+    def __init__(self, head: tuple[bytes | str | None, BodyState, int | None]) -> None:
+        self._head = head
+
+    @property
+    def body(self) -> _Seen:
+        """A tee's body is asked what was seen."""
+        return self
+
+    def seen(self) -> tuple[bytes | str | None, BodyState, int | None]:
+        """Return the head of the body, what is known of it, and its size."""
+        return self._head
 
 
 class _Question(NamedTuple):

@@ -8,6 +8,7 @@ nothing is read that urllib3 does not read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from ..records.exchange import BodyState
@@ -51,7 +52,7 @@ class BodyTee:
         if body is not self._body or body is None:
             return body
         self._begin("abandoned")
-        return (_SizedView if hasattr(body, "__len__") else _View)(body, self)
+        return _view_type(type(body).__name__, hasattr(body, "__len__"))(body, self)
 
     def seen(self) -> tuple[bytes | None, BodyState, int | None]:
         """Return the head of the body, what is known of it, and its size if it was sent to its end."""
@@ -176,3 +177,9 @@ class _SizedView(_View):
 
     def __len__(self) -> int:
         return len(self._body)
+
+
+@lru_cache(256)
+def _view_type(name: str, sized: bool) -> Any:
+    """Return the class for views of bodies whose class has this name, by which Python calls them in its messages."""
+    return type(name, (_SizedView if sized else _View,), {"__slots__": ()})

@@ -27,7 +27,8 @@ class Spare:
     ----------
     make: Returns the draft, given the response; called at most once.
     response: Returns the response while it is alive. Held, it would hold its body, which holds who watches it, and the
-        connection of a stream that is dropped would not be closed.
+        connection of a stream that is dropped would not be closed. For the like reason `make` holds no request: what
+        an app keeps of a call may be nothing but the open body.
     sink: Where trouble is counted.
     policy: How much of the body's head is kept.
     """

@@ -261,6 +261,44 @@ def test_its_pools_are_urllib3s_own_and_so_is_what_is_kept():
         assert [ref() for ref in kept] == [None, None]
 
 
+def test_an_exception_leads_to_the_pool_itself():
+    """
+    Not to what stood in for it, also where the pool manager gives up by itself.
+    """
+    manager = CapturePoolManager(inspectors=testing.RecordingInspector())
+    with Tape() as server:
+        server.script("/", then=replies.redirect("/"))
+        with pytest.raises(urllib3.exceptions.MaxRetryError) as caught:
+            manager.request("GET", server.url("/"), retries=Retry(redirect=1))
+        assert caught.value.pool is manager.connection_from_url(server.url("/"))
+        manager.clear()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_open_stream_keeps_no_body_that_was_sent(make, streamed):
+    """
+    Its head is told if the stream breaks, and the rest of it was let go.
+    """
+
+    class Body(bytearray):
+        pass
+
+    manager, inspector = make(match=Match(), capture=CapturePolicy(request_body=5))
+    with Tape() as server:
+        server.script("/", [replies.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")])
+        body = io.BytesIO(b"0123456789") if streamed else Body(b"0123456789")
+        response = manager.request("PUT", server.url("/"), body=body, preload_content=False)
+        kept = weakref.ref(body)
+        del body
+        assert kept() is None
+        with pytest.raises(urllib3.exceptions.ProtocolError):
+            response.read()
+        manager.clear()
+    (record,) = inspector.records
+    assert (record.request_body, record.request_body_state, record.request_body_size) == (b"01234", "cut", 10)
+    assert record.chunked is streamed
+
+
 def test_its_keywords_are_checked():
     """
     Ours by us, urllib3's by their names.

@@ -14,6 +14,7 @@ from curl_interceptor import CapturePolicy, CurlInterceptor, Match, Pipeline, Re
 from curl_interceptor.testing import RecordingInspector
 
 SideBySide = Callable[..., list[Record]]
+EVERYTHING = Match(statuses="100-599", errors=True)
 
 
 @pytest.fixture
@@ -24,12 +25,17 @@ def side_by_side(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> SideBy
     caplog.set_level("CRITICAL", logger="urllib3")
 
     def both(
-        scenario: Scenario, *, captured: bool | None = True, server: dict[str, Any] | None = None, **options: Any
+        scenario: Scenario,
+        *,
+        captured: bool | None = True,
+        server: dict[str, Any] | None = None,
+        match: Match = EVERYTHING,
+        **options: Any,
     ) -> list[Record]:
         inspector = RecordingInspector()
         ours = {
             "inspectors": inspector,
-            "match": Match(statuses="100-599", errors=True),
+            "match": match,
             "capture": CapturePolicy(peer=True),
             "cooldown": None,
             "pipeline": pipeline,
