@@ -87,8 +87,6 @@ def json_payload(
 
 # What JSON in ASCII holds: an escaped backslash, both halves of a letter, or one half, which is no letter.
 _ESCAPES = re.compile(r"\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(\\ud[89a-f][0-9a-f]{2})")
-
-
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))  # made once: `dumps` would make one each time
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..policies import shown
+from ..records.patterns import lazy
 from .base import Inspector
 from .lazy import LazyInspector
 from .logger import LoggingInspector
@@ -20,9 +20,7 @@ __all__ = ["inspectors_from", "is_dotted_path", "load"]
 
 _REMEDY = "a dotted path names a module and what is in it; a webhook URL begins with https://"
 # Names as people write them, in snake_case or CamelCase.
-_NAME = re.compile(
-    r"_{0,2}(?:[a-z]+[0-9]{0,3}(?:_[a-z]+[0-9]{0,3})*|[a-z]*(?:[A-Z][a-z]+|[A-Z]{2,5}){1,5}|[A-Z_]+)_{0,2}"
-)
+_NAME = lazy(r"_{0,2}(?:[a-z]+[0-9]{0,3}(?:_[a-z]+[0-9]{0,3})*|[a-z]*(?:[A-Z][a-z]+|[A-Z]{2,5}){1,5}|[A-Z_]+)_{0,2}")
 
 
 def inspectors_from(given: Any) -> list[Inspector | None]:

@@ -88,13 +88,11 @@ def _edit_around(text: str, string: re.Match[str], scan: Scan, edits: dict[int, 
     start = string.start(1)
     hides = scan.rules.hides
     if value is not None or scalar is not None:
-        secret = hides(content)
+        secret: bool | None = hides(content)
         if not secret and content.lower() == "key":
-            place = text.rfind("{", max(0, start - 2_000), start)
-            if place < 0 or "}" in text[place:start]:
-                return False  # something larger stands before it
-            parent = _PARENT.search(text, max(0, place - 80), place + 1)
-            secret = parent is not None and hides(f"{parent[1]} key")  # {"api": {"key": …}}
+            secret = _is_key_of_secret(text, start, scan)
+        if secret is None:
+            return False
         if secret:
             first, end = string.span(string.lastindex or 0)
             if scalar is None and "\\" not in value:  # as in _scalar_edit: nearly always
@@ -111,6 +109,15 @@ def _edit_around(text: str, string: re.Match[str], scan: Scan, edits: dict[int, 
         if shown != content:
             edits[start] = (start, string.end(1), shown)
     return True
+
+
+def _is_key_of_secret(text: str, start: int, scan: Scan) -> bool | None:
+    """Whether the object in which this `key` stands makes it one, as in {"api": {"key": …}}; None if it is too far."""
+    place = text.rfind("{", max(0, start - 2_000), start)
+    if place < 0 or "}" in text[place:start]:
+        return None
+    parent = _PARENT.search(text, max(0, place - 80), place + 1)
+    return parent is not None and scan.rules.hides(f"{parent[1]} key")
 
 
 def _scalar_edit(text: str, start: int, end: int, name: str, scan: Scan, *, quoted: bool) -> Edit:

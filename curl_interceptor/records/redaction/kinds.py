@@ -11,7 +11,7 @@ __all__ = ["content", "scan_for", "text"]
 
 _BYTE_ORDER_MARK = "\ufeff"
 _ROUNDS = 4
-_LONGEST_AGAIN = 8_192  # characters; what is longer is mostly a body that was cut, and searched once
+_LONGEST_AGAIN = 8_192  # characters; longer texts are searched once, so that none takes twice as long
 _GUARD = lazy(r"(?:\)\]\}',?|while\s?\(1\);|for\s?\(;;\);|[\w.$]{1,100}\(|&&&START&&&)\s{0,5}(?=[\[{])")
 
 

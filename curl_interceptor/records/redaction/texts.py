@@ -52,7 +52,7 @@ _NETRC = lazy(r"(\blogin\s{1,20}\S{1,200}\s{1,20}password\s{1,20})(\S{1,500})")
 # A parameter of a URL that was redacted already, before the URL became a part of this text.
 _MARKED = lazy(r"REDACTED(?:-[0-9]{1,6})?(?=[?#/])")
 _LINE = lazy(r"[^\r\n]{0,4000}")
-_BLOCK = lazy(r"[|>][+-]?[0-9]?[ \t]{0,8}\r?\n((?:[ \t]{1,80}[^\r\n]{1,2000}(?:\r?\n|\Z)){0,200})")  # of YAML
+_BLOCK = lazy(r"[|>][+-]?[0-9]?[ \t]{0,8}\r?\n((?:[ \t]{1,80}(?:\S[^\r\n]{0,2000})?(?:\r?\n|\Z)){0,200})")  # of YAML
 _VARIABLE = lazy(r"\$[A-Za-z_]\w{0,80}")
 _TYPE = lazy(r"\[?[A-Z][A-Za-z]{0,40}!?\]?!?")  # of a variable in GraphQL, or of an argument in code
 _CALL = lazy(r"[A-Za-z_][\w.]{0,80}\(")
