@@ -928,9 +928,7 @@ class TestTls:
             assert open_transport(receiver.url(), TransportPolicy()).post(payload(), 2).status == 200
             assert "verify failed" in trouble(receiver.url(), 1, PLAIN)
 
-    @pytest.mark.skipif(
-        shutil.which("openssl") is None, reason="openssl's program makes the hash"
-    )
+    @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl's program makes the hash")
     def test_directory_of_certificates(self, authority, tmp_path, monkeypatch):
         """
         The environment may name a directory of hashed certificates.
